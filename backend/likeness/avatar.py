@@ -1,0 +1,106 @@
+"""What a user gets: a rigged head with maps, cameras and provenance. `likeness.package` puts it on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.camera import Camera
+
+__all__ = ["Avatar", "AvatarView", "Map", "Material"]
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """An image in UV space; row 0 is the top, v = 1.
+
+    Attributes:
+        pixels: (H, W) or (H, W, 3); uint8, uint16 or float32 (0..1 for colour).
+        colour: "srgb" for what the eye sees, "linear" for data.
+        scale, offset: data value = scale * (pixel / type's maximum) + offset; e.g. metres for displacement.
+    """
+
+    pixels: NDArray[Any]
+    colour: Literal["srgb", "linear"]
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A material slot: its maps by channel and its plain values.
+
+    Channels: "albedo" (diffuse, sRGB, no light baked in), "specular" (Specular IOR Level), "roughness", "normal"
+    (tangent space, +Y up), "displacement" (metres along the normal), "alpha", "confidence" (1 seen in a photo,
+    0.5 mirrored from the other side, 0 invented). Values: fallbacks by the same names, and "iris_radius" in UV units
+    for eyes.
+    """
+
+    maps: dict[str, Map] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class AvatarView:
+    """How the head stands in one photo.
+
+    Attributes:
+        name: file name of the photo without folders.
+        photo: (H, W, 3) uint8 sRGB, orientation applied.
+        camera: the head's frame to that photo.
+        expression: weights 0..1 by expression name, zeros left out.
+        pose: (J, 3) float32 axis-angle radians.
+    """
+
+    name: str
+    photo: NDArray[np.uint8]
+    camera: Camera
+    expression: dict[str, float]
+    pose: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Avatar:
+    """A rigged, textured head. Metres, +Y up, the face along +Z, origin at the base of the neck joint.
+
+    Attributes:
+        name: of the avatar, a valid file name.
+        head: name of the head model whose topology this is.
+        vertices: (V, 3) float32, neutral.
+        polygons: (F, 4) int32, -1 last for triangles; polygon_region: (F,) int32 into region_names.
+        uv: (T, 2) float32, origin lower left; polygons_uv: (F, 4) int32.
+        region_materials: material name per region name.
+        expression: (M, V, 3) float32 deltas at weight 1; expression_names: M names.
+        joints: (J, 3) float32 rest positions; joint_parents: -1 for the root.
+        skin_weights: (V, J) float32, rows sum to 1.
+        groups: soft vertex groups (V,) float32 in 0..1.
+        materials: by name.
+        views: one per photo.
+        provenance: method, licences (the strictest first), weights' sha256, versions, date; JSON-serialisable.
+    """
+
+    name: str
+    head: str
+    vertices: Floats
+    polygons: Ints
+    uv: Floats
+    polygons_uv: Ints
+    region_names: tuple[str, ...]
+    polygon_region: Ints
+    region_materials: dict[str, str]
+    expression_names: tuple[str, ...]
+    expression: Floats
+    joint_names: tuple[str, ...]
+    joint_parents: tuple[int, ...]
+    joints: Floats
+    skin_weights: Floats
+    groups: dict[str, Floats]
+    materials: dict[str, Material]
+    views: tuple[AvatarView, ...]
+    provenance: dict[str, Any]

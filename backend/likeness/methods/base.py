@@ -1,0 +1,111 @@
+"""What a method takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.camera import Camera
+from likeness.faces.face import Face
+from likeness.heads.base import HeadModel
+from likeness.progress import Progress
+
+__all__ = ["Licences", "Mesh", "Method", "Reconstruction", "Settings", "View"]
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may choose.
+
+    Attributes:
+        head: head model by name, "auto" for the best installed one.
+        texture_size: side of the maps in texels, 256..4096.
+        seed: of whatever is random.
+    """
+
+    head: str = "auto"
+    texture_size: int = 2048
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Licences:
+    """SPDX expressions (or a sentence) for a method's parts."""
+
+    code: str
+    weights: str
+    model: str
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A method's own mesh: vertices (V, 3) metres, triangles (T, 3) int, colours (V, 3) sRGB in 0..1 or None."""
+
+    vertices: Array
+    triangles: NDArray[np.int64]
+    colours: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """How the head stands in one photo.
+
+    Attributes:
+        face: the face it was fitted to.
+        camera: maps the head's frame to the photo; the head's own rigid pose is in here.
+        expression: (M,) float32 weights 0..1.
+        pose: (J, 3) float32 axis-angle radians of the joints (eyes, jaw, neck; the root stays at zero).
+    """
+
+    face: Face
+    camera: Camera
+    expression: Array
+    pose: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """What a method made of the faces.
+
+    Attributes:
+        method: name of the method.
+        head: the head model whose topology `vertices` has, None for a method without a rigged head.
+        identity: (N,) float32 coefficients, or None.
+        vertices: (V, 3) float32 metres, the neutral head, free-form residual included.
+        joints: (J, 3) float32 metres, rest joints of that neutral head.
+        views: one per photo, in the order given.
+        mesh: the method's own mesh where it differs from the head.
+        maps: maps of its own in the head's UVs, by name, HxWxC.
+        details: numbers worth keeping in the provenance (JSON-serialisable).
+    """
+
+    method: str
+    head: HeadModel | None
+    identity: Array | None
+    vertices: Array
+    joints: Array
+    views: tuple[View, ...]
+    mesh: Mesh | None = None
+    maps: dict[str, NDArray[Any]] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Method(Protocol):
+    """A way to get a head out of photos. Register one with `likeness.methods.registry.register`."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    paper: ClassVar[str]
+    year: ClassVar[int]
+    licences: ClassVar[Licences]
+    needs: ClassVar[tuple[str, ...]]
+    inputs: ClassVar[Literal["one photo", "many photos", "video"]]
+
+    def reconstruct(self, faces: list[Face], settings: Settings, progress: Progress) -> Reconstruction:
+        """Faces (one per photo, all of one person) to a reconstruction."""
+        ...

@@ -1,0 +1,19 @@
+"""How a long job tells where it stands, and how it is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+__all__ = ["Cancelled", "Progress", "quiet"]
+
+Progress = Callable[[str, float, str], None]
+"""``progress(stage, fraction, message)``: stage is a short word ("faces", "fit", "maps", …), fraction
+runs 0..1 within the stage, message is a sentence for people. It may raise `Cancelled`."""
+
+
+class Cancelled(Exception):
+    """Raised out of a progress call to stop the job; nothing half-written stays behind."""
+
+
+def quiet(stage: str, fraction: float, message: str) -> None:
+    """A progress that says nothing."""
