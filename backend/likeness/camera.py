@@ -86,9 +86,9 @@ class Camera:
         """The inverse of `to_json`; raises KeyError, TypeError or ValueError on malformed data."""
         rotation = np.asarray(data["rotation"], np.float64).reshape(3, 3)
         translation = np.asarray(data["translation"], np.float64).reshape(3)
-        numbers = [float(data[k]) for k in ("fx", "fy", "cx", "cy")]
-        if not np.isfinite([*numbers, *rotation.ravel(), *translation]).all():
+        fx, fy, cx, cy = (float(data[k]) for k in ("fx", "fy", "cx", "cy"))
+        if not np.isfinite([fx, fy, cx, cy, *rotation.ravel(), *translation]).all():
             raise ValueError("a camera holds numbers that are not finite")
         if data["kind"] not in ("perspective", "orthographic"):
             raise ValueError(f"unknown camera kind {data['kind']!r}")
-        return cls(int(data["width"]), int(data["height"]), *numbers, rotation, translation, data["kind"])
+        return cls(int(data["width"]), int(data["height"]), fx, fy, cx, cy, rotation, translation, data["kind"])

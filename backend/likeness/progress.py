@@ -11,7 +11,7 @@ Progress = Callable[[str, float, str], None]
 runs 0..1 within the stage, message is a sentence for people. It may raise `Cancelled`."""
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - not an error
     """Raised out of a progress call to stop the job; nothing half-written stays behind."""
 
 

@@ -192,7 +192,9 @@ class HeadModel:
                 meta = json.loads(file.metadata()["likeness.head"])
                 tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dict
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise HeadError(f"The head model {path} cannot be read ({error}); delete it and it is made anew.") from error
+            raise HeadError(
+                f"The head model {path} cannot be read ({error}); delete it and it is made anew."
+            ) from error
         if meta.pop("format") != FORMAT:
             raise HeadError(f"The head model {path} has another format; delete it and it is made anew.")
         groups = {k[7:]: v for k, v in tensors.items() if k.startswith("groups.")}
@@ -201,9 +203,7 @@ class HeadModel:
             k: LandmarkEmbedding(tensors[f"landmarks.{k}.triangle"], tensors[f"landmarks.{k}.barycentric"])
             for k in sets
         }
-        plain = {
-            k: (v.float() if v.dtype == torch.float16 else v) for k, v in tensors.items() if "." not in k
-        }
+        plain = {k: (v.float() if v.dtype == torch.float16 else v) for k, v in tensors.items() if "." not in k}
         meta = {k: tuple(v) if isinstance(v, list) else v for k, v in meta.items()}
         try:
             return cls(**meta, **plain, groups=groups, landmarks=landmarks)

@@ -13,7 +13,8 @@ def axis_angle_to_matrix(rotation: Tensor) -> Tensor:
     zero = torch.zeros_like(rotation[..., 0])
     x, y, z = rotation.unbind(-1)
     skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*rotation.shape[:-1], 3, 3)
-    return torch.linalg.matrix_exp(skew)
+    matrix: Tensor = torch.linalg.matrix_exp(skew)
+    return matrix
 
 
 def linear_blend_skinning(

@@ -1,0 +1,48 @@
+# Needs Python 3.11 and a package registry; everything else is installed into .venv.
+PYTHON ?= python3.11
+VENV ?= .venv
+STUBS ?= .venv-stubs
+BIN = $(VENV)/bin
+DEMO = out/demo
+
+.PHONY: demo test lint bench addon clean
+
+demo: $(VENV)/ready
+	$(BIN)/likeness reconstruct tests/data/astronaut.png -o $(DEMO)/astronaut.likeness --overwrite \
+	  --blend $(DEMO)/astronaut.blend --render $(DEMO)/astronaut.png --compare $(DEMO)/compare.png
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/ready $(STUBS)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(STUBS)/bin/mypy --config-file blender_addon/mypy.ini
+
+bench: $(VENV)/bench-ready
+	$(BIN)/python benchmarks/accuracy.py
+
+addon: $(VENV)/ready
+	$(BIN)/python build_addon.py
+
+# torch goes first and alone: another package's open range would otherwise choose its own build.
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing PyTorch, Blender's bpy and the backend into $(VENV) (about 1.2 GB, a few minutes) ..."
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[blender,dev]'
+	@touch $@
+
+$(VENV)/bench-ready: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+# Blender's type stubs hide the real bpy, so they live in a venv of their own.
+$(STUBS)/ready: constraints.txt
+	$(PYTHON) -m venv $(STUBS)
+	$(STUBS)/bin/python -m pip install --quiet --constraint constraints.txt mypy numpy fake-bpy-module-4.5
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(STUBS) out dist build

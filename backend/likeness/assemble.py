@@ -1,0 +1,86 @@
+"""A reconstruction and its maps become an avatar."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likeness import __version__
+from likeness.avatar import Avatar, AvatarView, Material
+from likeness.errors import MethodError
+from likeness.heads.base import REGION_MATERIALS, HeadModel
+from likeness.licences import strictest_first
+from likeness.methods.base import Reconstruction, View
+from likeness.methods.registry import find_method
+
+__all__ = ["assemble", "file_name"]
+
+
+def file_name(text: str) -> str:
+    """Text as a file name that every system takes: letters, digits, dot, dash, underscore; never empty."""
+    return re.sub(r"[^\w.-]+", "_", text, flags=re.ASCII).strip("._")[:80] or "head"
+
+
+def assemble(name: str, reconstruction: Reconstruction, materials: dict[str, Material]) -> Avatar:
+    """Put geometry, rig, maps, cameras and provenance together; raises MethodError when there is no rigged head."""
+    head = reconstruction.head
+    if head is None:
+        raise MethodError(f"The method {reconstruction.method!r} gave no head that can be rigged.")
+    return Avatar(
+        name=file_name(name),
+        head=head.name,
+        vertices=np.asarray(reconstruction.vertices, np.float32),
+        polygons=_ints(head.polygons),
+        uv=_floats(head.uv),
+        polygons_uv=_ints(head.polygons_uv),
+        region_names=head.region_names,
+        polygon_region=_ints(head.polygon_region),
+        region_materials={region: REGION_MATERIALS[region] for region in head.region_names},
+        expression_names=head.expression_names,
+        expression=_floats(head.expression),
+        joint_names=head.joint_names,
+        joint_parents=head.joint_parents,
+        joints=np.asarray(reconstruction.joints, np.float32),
+        skin_weights=_floats(head.skin_weights),
+        groups={group: _floats(weights) for group, weights in head.groups.items()},
+        materials=materials,
+        views=tuple(_view(view, head) for view in reconstruction.views),
+        provenance=_provenance(reconstruction, head),
+    )
+
+
+def _floats(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return tensor.to(torch.float32).cpu().numpy()
+
+
+def _ints(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.int32]]:
+    return tensor.to(torch.int32).cpu().numpy()
+
+
+def _view(view: View, head: HeadModel) -> AvatarView:
+    weights = {
+        n: round(float(w), 4) for n, w in zip(head.expression_names, view.expression, strict=True) if abs(w) >= 1e-3
+    }
+    photo = view.face.photo
+    return AvatarView(photo.path.name, photo.pixels, view.camera, weights, np.asarray(view.pose, np.float32))
+
+
+def _provenance(reconstruction: Reconstruction, head: HeadModel) -> dict[str, Any]:
+    method = find_method(reconstruction.method)
+    licences = method.licences
+    return {
+        "made_by": f"Likeness {__version__}",
+        "note": "Reconstructed from a photo.",
+        "method": {"name": method.name, "title": method.title, "paper": method.paper},
+        "head_model": {"name": head.name, "title": head.title, "licence": head.licence, "notes": head.notes},
+        "licences": strictest_first([licences.code, licences.weights, licences.model, head.licence]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {name: version(name) for name in ("likeness", "torch", "numpy", "anny")},
+        "details": reconstruction.details,
+    }

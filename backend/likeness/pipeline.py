@@ -1,0 +1,56 @@
+"""The main path on one page: photos -> faces -> reconstruction -> maps -> avatar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from likeness import faces, maps, photos
+from likeness.assemble import assemble
+from likeness.avatar import Avatar
+from likeness.errors import PhotoError
+from likeness.methods.base import Settings
+from likeness.methods.registry import find_method
+from likeness.photos import Photo
+from likeness.progress import Progress, quiet
+
+__all__ = ["reconstruct"]
+
+
+def reconstruct(
+    sources: Sequence[Path | str | Photo],
+    method: str = "open",
+    settings: Settings | None = None,
+    *,
+    name: str | None = None,
+    face: int | None = None,
+    progress: Progress = quiet,
+) -> Avatar:
+    """Photos of one person to an avatar.
+
+    Args:
+        sources: paths or loaded photos, at least one.
+        method: name of the method, see `likeness.list_methods`.
+        settings: head model, texture size, seed.
+        name: of the avatar; the first photo's file name when left out.
+        face: which face of each photo, counted from the largest (0); the largest when left out.
+        progress: hears of every stage and may raise `Cancelled`.
+
+    Raises:
+        PhotoError, FaceError, WeightsError, HeadError, MethodError: one sentence that says what to do.
+    """
+    if not sources:
+        raise PhotoError("No photo was given; give at least one.")
+    settings = settings or Settings()
+    chosen = find_method(method)()
+
+    found = []
+    for i, source in enumerate(sources):
+        progress("faces", i / len(sources), "Looking for the face")
+        photo = source if isinstance(source, Photo) else photos.load(Path(source))
+        found.append(faces.find(photo, face))
+    progress("faces", 1.0, f"Found the face in {len(found)} photo{'s' * (len(found) > 1)}")
+
+    reconstruction = chosen.reconstruct(found, settings, progress)
+    materials = maps.make(reconstruction, settings, progress)
+    return assemble(name or found[0].photo.path.stem, reconstruction, materials)
