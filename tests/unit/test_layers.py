@@ -1,0 +1,72 @@
+"""Imports only point down, the backend never sees bpy, and the add-on never sees the backend."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BACKEND = ROOT / "backend" / "likeness"
+
+LAYERS = [
+    {"errors", "progress", "camera", "avatar", "licences", "photos", "weights"},
+    {"render", "networks"},
+    {"heads", "faces"},
+    {"fitting"},
+    {"methods", "maps", "video"},
+    {"assemble", "package"},
+    {"pipeline"},
+    {"blend", "sheet"},
+    {"console", "cli", "server", "jobs"},
+]
+"""From the bottom up; a module imports from its own layer or from below."""
+
+# The embedding and the calibration of a head are made by showing its renders to the landmark network.
+HEIGHT = {name: i for i, layer in enumerate(LAYERS) for name in layer}
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(name: str) -> str | None:
+    parts = name.split(".")
+    return parts[1] if parts[0] == "likeness" and len(parts) > 1 and parts[1] in HEIGHT else None
+
+
+@pytest.mark.parametrize("path", sorted(BACKEND.rglob("*.py")), ids=lambda p: str(p.relative_to(BACKEND)))
+def test_imports_point_down(path: Path) -> None:
+    own = path.relative_to(BACKEND).parts[0].removesuffix(".py")
+    names = list(imports(path))
+    assert not [n for n in names if n.split(".")[0] == "bpy"], "the backend must not import bpy"
+    if own == "__init__":
+        return
+    assert own in HEIGHT, f"{own} has no place in LAYERS"
+    up = [n for n in names if (r := room(n)) and HEIGHT[r] > HEIGHT[own]]
+    assert not up, f"{own} imports from above: {up}"
+
+
+def test_add_on_does_not_import_the_backend() -> None:
+    for path in (ROOT / "blender_addon").rglob("*.py"):
+        bad = [n for n in imports(path) if n.split(".")[0] in ("likeness", "torch", "cv2", "scipy", "PIL")]
+        assert not bad, f"{path.name} imports {bad}"
+
+
+def test_link_does_not_import_bpy() -> None:
+    for path in (ROOT / "blender_addon" / "link").rglob("*.py"):
+        assert not [n for n in imports(path) if n.split(".")[0] in ("bpy", "mathutils")], path.name
+
+
+def test_every_room_is_small() -> None:
+    long = {
+        str(p.relative_to(ROOT)): n
+        for folder in ("backend", "blender_addon", "tests", "benchmarks")
+        for p in (ROOT / folder).rglob("*.py")
+        if (n := len(p.read_text(encoding="utf-8").splitlines())) > 450
+    }
+    assert not long, f"split these files: {long}"
