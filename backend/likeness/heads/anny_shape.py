@@ -26,7 +26,7 @@ def mean_shape(package: Package) -> Floats:
         shape += package.target(f"{MACRO}/universal-{gender}-young-{build}.target.gz") / 2
         for race in ("african", "asian", "caucasian"):
             shape += package.target(f"{MACRO}/{race}-{gender}-young.target.gz") / 6
-    return shape
+    return shape - package.joint("joint-neck", shape)
 
 
 def slider_modes(package: Package, draws: int = 600, modes: int = 60, sigma: float = 0.25) -> Floats:

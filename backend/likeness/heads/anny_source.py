@@ -27,7 +27,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 DECIMETRE = 0.1
-NECK = "joint-neck"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +75,9 @@ class Package:
             name[(seen == np.array(rgb)).all(1)] = label
         return name
 
-    def joint(self, name: str) -> Floats:
-        """(3,) metres: the middle of one of the base mesh's joint cubes, e.g. "joint-head"."""
-        middle: Floats = self.vertices[np.unique(self.polygons[self.part == name])].mean(0)
+    def joint(self, name: str, shape: Floats) -> Floats:
+        """(3,) metres: the middle of a joint's cube, e.g. "joint-head", on the base mesh in a shape (19158, 3)."""
+        middle: Floats = shape[np.unique(self.polygons[self.part == name])].mean(0)
         return middle
 
     def target(self, path: str) -> Floats:
@@ -143,5 +142,5 @@ def open_package() -> Package:
         polygons_uv=np.array(polygons_uv, dtype=np.int64),
         part=np.array(part),
     )
-    package.vertices[:] -= package.joint(NECK)
+    package.vertices[:] -= package.joint("joint-neck", package.vertices)
     return package

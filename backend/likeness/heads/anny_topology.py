@@ -23,12 +23,13 @@ INNER = {"mouth_cavity": "mouth", "eye_cavity.L": "socket", "eye_cavity.R": "soc
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """The chosen part of the base mesh: skin with mouth bag and eye sockets, then tongue, then lashes.
+    """The chosen part of the base mesh: skin with mouth bag and eye sockets, the cut's rim, tongue, lashes.
 
     Attributes:
         base: (V, 2) int64 base-mesh vertices; mix: (V,) share of the second. Only the rim of the bust mixes two.
-        polygons: (F, 4) int64; region: (F,) str.
+        polygons: (F, 4) int64, -1 last for triangles; region: (F,) str.
         mirror: (V,) int64, each vertex's partner on the other side.
+        body: number of vertices of skin, mouth bag, sockets and rim; they come first.
     """
 
     base: Ints
@@ -36,6 +37,7 @@ class Topology:
     polygons: Ints
     region: NDArray[np.str_]
     mirror: Ints
+    body: int
 
     def take(self, field: Floats) -> Floats:
         """Carry a field (19158, C) of the base mesh over to these vertices, (V, C)."""
@@ -46,57 +48,63 @@ class Topology:
 
 def cut_bust(package: Package) -> Topology:
     """Choose and order the polygons; the order of the result is part of the head's identity and must not change."""
-    body = package.part == "body"
-    tongue = package.part == "helper-tongue"
-    lashes = np.char.find(package.part, "-eyelashes-") >= 0
-    inside = _depth(package.vertices) > 0
-    kept = body & inside[package.polygons].all(1) | tongue | lashes
+    part = package.part
+    depth = _depth(package.vertices)
+    body = part == "body"
+    whole = body & (depth[package.polygons] > 0).all(1)
+    crossed = np.flatnonzero(body & (depth[package.polygons] > 0).any(1) & ~whole)
+    extras = [np.flatnonzero(part == "helper-tongue"), np.flatnonzero(np.char.find(part, "-eyelashes-") >= 0)]
 
-    region = np.full(len(package.polygons), "skin", dtype="<U8")
+    keys: dict[tuple[int, int], int] = {}
+
+    def vertex(a: int, b: int) -> int:
+        return keys.setdefault((min(a, b), max(a, b)), len(keys))
+
+    for v in np.unique(package.polygons[whole]):
+        vertex(int(v), int(v))
+    polygons = [[vertex(v, v) for v in quad] for quad in package.polygons[whole].tolist()]
+    region = np.full(len(part), "skin", dtype="<U8")
     for colour, name in INNER.items():
-        region[body & (package.polygon_colour == colour)] = name
-    region[tongue], region[lashes] = "tongue", "lashes"
+        region[package.polygon_colour == colour] = name
+    regions = region[whole].tolist()
+    for quad in package.polygons[crossed].tolist():
+        pieces = _clip(quad, depth)
+        polygons += [[vertex(*corner) for corner in piece] for piece in pieces]
+        regions += ["skin"] * len(pieces)
+    count = len(keys)
+    for chosen, name in zip(extras, ("tongue", "lashes"), strict=True):
+        for v in np.unique(package.polygons[chosen]):
+            vertex(int(v), int(v))
+        polygons += [[vertex(v, v) for v in quad] for quad in package.polygons[chosen].tolist()]
+        regions += [name] * len(chosen)
 
-    used = [np.unique(package.polygons[kept & part]) for part in (body, tongue, lashes)]
-    order = np.concatenate(used)
-    index = np.full(len(package.vertices), -1, dtype=np.int64)
-    index[order] = np.arange(len(order))
-    rank = np.select([body, tongue, lashes], [0, 1, 2], 3)
-    chosen = np.flatnonzero(kept)
-    chosen = chosen[np.argsort(rank[chosen], kind="stable")]
-
-    second, mix = _rim(package, kept & body, body)
-    return Topology(
-        base=np.stack([order, second[order]], 1),
-        mix=mix[order],
-        polygons=index[package.polygons[chosen]],
-        region=region[chosen],
-        mirror=index[package.mirror[order]],
-    )
+    base = np.array(list(keys), dtype=np.int64)
+    mirrored = np.sort(package.mirror[base], 1)
+    mirror = np.array([keys[a, b] for a, b in mirrored.tolist()], dtype=np.int64)
+    inside, outside = depth[base[:, 0]], depth[base[:, 1]]
+    mix = np.where(base[:, 0] == base[:, 1], 0.0, inside / np.where(inside == outside, 1.0, inside - outside))
+    padded = np.array([p + [-1] * (4 - len(p)) for p in polygons], dtype=np.int64)
+    return Topology(base, mix, padded, np.array(regions), mirror, count)
 
 
 def _depth(vertices: Floats) -> Floats:
-    """How far inside the cut each vertex (V, 3) lies, metres; everything above the cylinder's middle is inside."""
+    """How far inside the cut each vertex (V, 3) lies, metres; everything above the cylinder's middle counts as in."""
     x, y = vertices[:, 0] - CUT_MIDDLE[0], vertices[:, 1] - CUT_MIDDLE[1]
     depth: Floats = CUT_RADIUS - np.where(y > 0, np.abs(x), np.hypot(x, y))
     return depth
 
 
-def _rim(package: Package, kept: NDArray[np.bool_], body: NDArray[np.bool_]) -> tuple[Ints, Floats]:
-    """Slide the rim's vertices along an edge onto the cut: second vertex (19158,) and its share (19158,)."""
-    depth = _depth(package.vertices)
-    second = np.arange(len(depth))
-    mix = np.zeros(len(depth))
-    inside = np.zeros(len(depth), dtype=bool)
-    inside[package.polygons[kept]] = True
-    quads = package.polygons[body]
-    edges = np.concatenate([np.stack([quads[:, i], quads[:, (i + 1) % 4]], 1) for i in range(4)])
-    edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
-    edges = edges[inside[edges[:, 0]] & ~inside[edges[:, 1]] & (depth[edges[:, 1]] < 0)]
-    share = depth[edges[:, 0]] / (depth[edges[:, 0]] - depth[edges[:, 1]])
-    # A midline vertex keeps to the midline, every other takes its shortest way out: the rim stays symmetric.
-    aside = np.abs(package.vertices[edges[:, 0], 0] - package.vertices[edges[:, 1], 0])
-    midline = np.abs(package.vertices[edges[:, 0], 0]) < 1e-6
-    for i in np.argsort(share + np.where(midline, 1e3 * aside, 0), kind="stable")[::-1]:
-        second[edges[i, 0]], mix[edges[i, 0]] = edges[i, 1], share[i]
-    return second, mix
+def _clip(quad: list[int], depth: Floats) -> list[list[tuple[int, int]]]:
+    """What a crossed quad leaves inside: triangles and quads of corners, a vertex (v, v) or an edge's cut (a, b)."""
+    corners: list[tuple[int, int]] = []
+    for a, b in zip(quad, quad[1:] + quad[:1], strict=True):
+        if depth[a] > 0:
+            corners.append((a, a))
+        if (depth[a] > 0) != (depth[b] > 0):
+            corners.append((a, b))
+    if len(corners) == 5:
+        # Split at the corner that keeps its both neighbours, so that both pieces are convex.
+        tip = next(i for i in range(5) if all(corners[(i + k) % 5][0] == corners[(i + k) % 5][1] for k in (-1, 0, 1)))
+        ring = corners[tip:] + corners[:tip]
+        return [[ring[0], ring[1], ring[2]], [ring[0], ring[2], ring[3], ring[4]]]
+    return [corners] if len(corners) in (3, 4) else []
