@@ -31,9 +31,8 @@ def load(path: Path) -> Avatar:
         try:
             avatar = _avatar(store, manifest)
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
-            raise PackageError(
-                f"The package {path} is damaged ({type(error).__name__}: {error}); make it anew."
-            ) from error
+            what = str(error) if type(error) is ValueError else f"{type(error).__name__} {error}"
+            raise PackageError(f"The package {path} is damaged ({what}); make it anew.") from error
     check(avatar)
     return avatar
 
