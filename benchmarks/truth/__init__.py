@@ -1,0 +1,1 @@
+"""Rendered photos of heads whose shape is known: drawn, painted, lit and rendered once, then cached."""
