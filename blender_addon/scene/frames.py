@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place where the package's frame becomes Blender's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["to_blender"]
+
+
+def to_blender(vectors: np.ndarray) -> np.ndarray:
+    """Points, directions or rotation vectors (..., 3) from +Y up, face along +Z to +Z up, face along -Y.
+
+    It is a rotation, so lengths, handedness and the person's left (+X) stay.
+    """
+    x, y, z = np.moveaxis(np.asarray(vectors), -1, 0)
+    return np.stack([x, -z, y], axis=-1)

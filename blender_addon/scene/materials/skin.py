@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Skin: light that wanders below the surface, an oily layer above it."""
+
+from __future__ import annotations
+
+import bpy
+
+from ...link.package import Material, Package
+from ..graph import Graph, put
+from ..mesh import UV_NAME
+
+__all__ = ["skin_shader"]
+
+IOR = 1.4
+SCATTER = (1.0, 0.37, 0.19)
+"""Mean free paths of red, green and blue relative to red: Jensen et al. 2001, skin1 (3.67, 1.37, 0.68 mm)."""
+SCATTER_SCALE = 0.0022
+"""Metres for red; below the measured 3.67 mm, which looks like wax on a face without its fine hair."""
+
+
+def skin_shader(material: bpy.types.Material, data: Material, package: Package) -> None:
+    """Principled BSDF with all maps the avatar has."""
+    graph = Graph(material)
+    surface = graph.add("ShaderNodeBsdfPrincipled", "Skin", 0, 0, "Surface", subsurface_method="RANDOM_WALK_SKIN")
+    output = graph.add("ShaderNodeOutputMaterial", "Output", 1, 0)
+    graph.link(surface, "BSDF", output, "Surface")
+    put(surface, "IOR", IOR)
+    put(surface, "Subsurface Weight", 1.0)
+    put(surface, "Subsurface Radius", SCATTER)
+    put(surface, "Subsurface Scale", SCATTER_SCALE)
+    put(surface, "Subsurface IOR", IOR)
+    put(surface, "Subsurface Anisotropy", 0.8)
+    graph.value(data, "albedo", (0.62, 0.42, 0.34), surface, "Base Color", 0)
+    graph.value(data, "specular", 0.4, surface, "Specular IOR Level", 1)
+    graph.value(data, "roughness", 0.48, surface, "Roughness", 2)
+    add_relief(graph, data, surface, output)
+    if "confidence" in data.maps:
+        # Feeds nothing; it tells an artist what was seen in a photo (white) and what was invented (black).
+        graph.image(data.maps["confidence"], "confidence: seen or invented", -3, 5, "Maps")
+
+
+def add_relief(graph: Graph, data: Material, surface: bpy.types.Node, output: bpy.types.Node) -> None:
+    """Normal map and displacement, where the avatar has them."""
+    if "normal" in data.maps:
+        image = graph.image(data.maps["normal"], "normal", -3, 3, "Maps")
+        normal = graph.add("ShaderNodeNormalMap", "Normal map", -1, 3, "Relief", space="TANGENT", uv_map=UV_NAME)
+        graph.link(image, "Color", normal, "Color")
+        graph.link(normal, "Normal", surface, "Normal")
+    if "displacement" in data.maps and data.maps["displacement"].scale != 0:
+        entry = data.maps["displacement"]
+        image = graph.image(entry, "displacement", -3, 4, "Maps")
+        node = graph.add("ShaderNodeDisplacement", "Displacement in metres", -1, 4, "Relief", space="OBJECT")
+        graph.link(image, "Color", node, "Height")
+        # Blender displaces by (height - midlevel) * scale.
+        put(node, "Midlevel", -entry.offset / entry.scale)
+        put(node, "Scale", entry.scale)
+        graph.link(node, "Displacement", output, "Displacement")
+        graph.material.displacement_method = "BUMP"

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that belongs to one avatar is marked, so that it can be replaced without touching the user's work."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import bpy
+
+__all__ = ["adopt", "find", "fresh_collection", "remove"]
+
+MARK = "likeness_avatar"
+ID = TypeVar("ID", bound=bpy.types.ID)
+
+# In this order nothing is removed before its users.
+KINDS = (
+    "objects",
+    "collections",
+    "meshes",
+    "armatures",
+    "cameras",
+    "lights",
+    "materials",
+    "images",
+    "actions",
+    "worlds",
+)
+
+
+def adopt(datablock: ID, avatar: str) -> ID:
+    """Mark a datablock as part of an avatar."""
+    datablock[MARK] = avatar
+    return datablock
+
+
+def find(kind: str, avatar: str) -> list[bpy.types.ID]:
+    """Datablocks of a kind (a name in `bpy.data`) that belong to an avatar."""
+    return [d for d in getattr(bpy.data, kind) if d.library is None and d.get(MARK) == avatar]
+
+
+def remove(avatar: str) -> None:
+    """Remove an avatar with all that was made for it; what others use as well stays."""
+    for kind in KINDS:
+        owner = getattr(bpy.data, kind)
+        for datablock in find(kind, avatar):
+            if kind not in ("objects", "collections"):
+                if datablock.users > datablock.use_fake_user:
+                    continue
+            owner.remove(datablock)
+
+
+def fresh_collection(name: str, avatar: str, parent: bpy.types.Collection) -> bpy.types.Collection:
+    """A new marked collection inside another."""
+    collection = adopt(bpy.data.collections.new(name), avatar)
+    parent.children.link(collection)
+    return collection

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stills with Cycles: the studio portrait, the view of a photo's camera, clay."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bpy
+
+from ..link.package import Package
+from .graph import Graph
+from .materials import clay
+from .owned import adopt, find
+from .studio import PICTURE, Studio
+from .views import apply_view, rest, use_camera
+
+if TYPE_CHECKING:
+    from . import Head
+
+__all__ = ["clay_look", "picture", "samples_heard", "still", "still_settings", "use_studio"]
+
+
+def picture(
+    scene: bpy.types.Scene,
+    head: Head,
+    package: Package,
+    *,
+    kind: str,
+    path: str,
+    height: int = 1024,
+    samples: int = 96,
+    view: str | None = None,
+) -> Path:
+    """Render one picture of a head that has a studio, and leave the scene in the studio's look.
+
+    "portrait": the studio, neutral expression. "photo": from the camera of the photo ``view`` (the first when left
+    out), with its expression and pose, on a transparent ground; ``height`` is the longest side. "clay": the portrait
+    in grey.
+    """
+    if head.studio is None:
+        raise ValueError("the head was built without a studio")
+    rest(head.mesh, head.rig)
+    use_studio(scene, head.studio, package.name, height)
+    scene.cycles.samples = samples
+    if kind == "portrait":
+        return still(scene, Path(path))
+    if kind == "clay":
+        with clay_look(head.mesh):
+            return still(scene, Path(path))
+    shown = next(v for v in package.views if view in (None, v.name))
+    use_camera(scene, head.cameras[shown.name], height)
+    apply_view(head.mesh, head.rig, package, shown)
+    head.studio.backdrop.hide_render = True
+    try:
+        return still(scene, Path(path), transparent=True)
+    finally:
+        head.studio.backdrop.hide_render = False
+        rest(head.mesh, head.rig)
+        use_studio(scene, head.studio, package.name)
+
+
+def use_studio(scene: bpy.types.Scene, studio: Studio, avatar: str, height: int = PICTURE[1]) -> None:
+    """Make the studio the scene's look: camera, world, Cycles settings, colour management."""
+    scene.camera = studio.camera
+    scene.world = _world(avatar)
+    render = scene.render
+    render.resolution_x, render.resolution_y = round(height * PICTURE[0] / PICTURE[1]), height
+    render.resolution_percentage = 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    still_settings(scene)
+
+
+def still_settings(scene: bpy.types.Scene, samples: int = 96) -> None:
+    """Cycles for a still: adaptive sampling, denoised."""
+    scene.render.engine = "CYCLES"
+    scene.render.use_file_extension = True
+    cycles = scene.cycles
+    cycles.device = "CPU"
+    cycles.samples = samples
+    cycles.use_adaptive_sampling = True
+    cycles.adaptive_threshold = 0.02
+    cycles.use_denoising = True
+    cycles.denoiser = "OPENIMAGEDENOISE"
+    cycles.max_bounces = 6
+    cycles.diffuse_bounces = 3
+    cycles.transparent_max_bounces = 16
+    cycles.caustics_reflective = cycles.caustics_refractive = False
+    cycles.sample_clamp_indirect = 4.0
+    view = scene.view_settings
+    # AgX greys skin out; Standard keeps the photo's colours, and the lights leave it room.
+    view.view_transform = "Standard"
+    view.look = "None"
+    view.exposure, view.gamma = 0.0, 1.0
+
+
+def _world(avatar: str) -> bpy.types.World:
+    name = f"{avatar} studio"
+    existing = [w for w in find("worlds", avatar) if w.name == name]
+    if existing:
+        return existing[0]
+    world = adopt(bpy.data.worlds.new(name), avatar)
+    if bpy.app.version < (5, 0, 0):
+        world.use_nodes = True
+    tree = world.node_tree
+    tree.nodes.clear()
+    sky = tree.nodes.new("ShaderNodeBackground")
+    output = tree.nodes.new("ShaderNodeOutputWorld")
+    output.location = (300, 0)
+    sky.inputs["Color"].default_value = (0.9, 0.95, 1.0, 1.0)
+    sky.inputs["Strength"].default_value = 0.09
+    tree.links.new(sky.outputs["Background"], output.inputs["Surface"])
+    return world
+
+
+def still(scene: bpy.types.Scene, path: Path, transparent: bool = False) -> Path:
+    """Render the scene's camera to a PNG."""
+    render = scene.render
+    settings = render.image_settings
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE"
+    settings.file_format = "PNG"
+    settings.color_mode = "RGBA" if transparent else "RGB"
+    settings.color_depth = "8"
+    before = render.film_transparent, render.filepath
+    render.film_transparent = transparent
+    render.filepath = str(path)
+    try:
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+    finally:
+        render.film_transparent, render.filepath = before
+    return path
+
+
+@contextmanager
+def clay_look(head: bpy.types.Object) -> Iterator[None]:
+    """Inside the block the head is grey clay, without lashes and tears."""
+    solid, nothing = clay(), bpy.data.materials.new("Nothing")
+    graph = Graph(nothing)
+    clear = graph.add("ShaderNodeBsdfTransparent", "Clear", 0, 0)
+    output = graph.add("ShaderNodeOutputMaterial", "Output", 1, 0)
+    graph.link(clear, "BSDF", output, "Surface")
+    slots = head.data.materials
+    before = list(slots)
+    thin = {"Lashes", "Wet"}
+    for i, material in enumerate(before):
+        slots[i] = nothing if material and material.name.split(".")[0] in thin else solid
+    try:
+        yield
+    finally:
+        for i, material in enumerate(before):
+            slots[i] = material
+        bpy.data.materials.remove(solid)
+        bpy.data.materials.remove(nothing)
+
+
+@contextmanager
+def samples_heard(tell: Callable[[float], None]) -> Iterator[None]:
+    """Inside the block ``tell`` hears the share of samples done, 0..1, as Cycles reports it."""
+
+    def hear(statistics: str, *_: object) -> None:
+        found = re.search(r"Sample (\d+)/(\d+)", str(statistics))
+        if found:
+            tell(int(found[1]) / int(found[2]))
+
+    bpy.app.handlers.render_stats.append(hear)
+    try:
+        yield
+    finally:
+        bpy.app.handlers.render_stats.remove(hear)

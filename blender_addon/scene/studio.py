@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A portrait studio around the head: camera, three soft lights, a backdrop."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from ..link.package import Package
+from .frames import to_blender
+from .graph import Graph, put
+
+__all__ = ["Studio", "make_studio"]
+
+LENS = 90.0
+FILM = (24.0, 36.0)
+"""An upright 35 mm frame, so that lens lengths read as photographers know them."""
+PICTURE = (768, 1024)
+MARGIN = 1.06
+
+
+@dataclass(frozen=True)
+class Studio:
+    """The studio's objects."""
+
+    collection: bpy.types.Collection
+    camera: bpy.types.Object
+    lights: list[bpy.types.Object]
+    backdrop: bpy.types.Object
+
+
+def make_studio(package: Package, collection: bpy.types.Collection) -> Studio:
+    """Fill ``collection``. The scene's world, camera and render settings stay as they are: see `render.use_studio`."""
+    points = to_blender(package.vertices)
+    joints = {j.name: to_blender(j.position) for j in package.joints}
+    top = float(points[:, 2].max())
+    face = np.array([0.0, float(points[:, 1].min()), _eye_height(joints, top)])
+
+    camera = _camera(package, collection, top, face)
+    aim = Vector((0.0, face[1] + 0.03, face[2] - 0.03))
+    far = (camera.location - aim).length
+    lights = [
+        # name, degrees to the person's left, degrees up, metres away, side in metres, watts, kelvin-ish colour
+        _light("key", aim, 42, 32, 1.0, 0.55, 15.0, (1.0, 0.96, 0.92), collection, package.name),
+        _light("fill", aim, -55, 8, 1.3, 1.0, 4.5, (0.92, 0.96, 1.0), collection, package.name),
+        _light("rim", aim, -150, 38, 1.0, 0.4, 16.0, (1.0, 0.98, 0.96), collection, package.name),
+    ]
+    backdrop = _backdrop(package.name, aim, far, collection)
+    return Studio(collection, camera, lights, backdrop)
+
+
+def _eye_height(joints: dict[str, np.ndarray], top: float) -> float:
+    eyes = [joints[n][2] for n in ("eye.L", "eye.R") if n in joints]
+    return float(np.mean(eyes)) if eyes else top - 0.11
+
+
+def _camera(package: Package, collection: bpy.types.Collection, top: float, face: np.ndarray) -> bpy.types.Object:
+    data = bpy.data.cameras.new(f"{package.name} portrait")
+    camera = bpy.data.objects.new(data.name, data)
+    collection.objects.link(camera)
+    data.sensor_fit = "VERTICAL"
+    data.sensor_width, data.sensor_height = FILM
+    data.lens = LENS
+    data.clip_start, data.clip_end = 0.05, 50.0
+    data.display_size = 0.1
+    # From a hand above the hair to the collar.
+    upper, lower = top + 0.035, 0.0
+    middle = (upper + lower) / 2
+    distance = LENS * (upper - lower) * MARGIN / FILM[1]
+    camera.location = (0.0, float(face[1]) + 0.05 - distance, middle)
+    camera.rotation_euler = (math.pi / 2, 0.0, 0.0)
+    return camera
+
+
+def _light(
+    kind: str,
+    aim: Vector,
+    left: float,
+    up: float,
+    distance: float,
+    side: float,
+    watts: float,
+    colour: tuple[float, float, float],
+    collection: bpy.types.Collection,
+    name: str,
+) -> bpy.types.Object:
+    data = bpy.data.lights.new(f"{name} {kind}", "AREA")
+    light = bpy.data.objects.new(data.name, data)
+    collection.objects.link(light)
+    data.shape = "RECTANGLE"
+    data.size, data.size_y = side, side * 1.3
+    data.energy, data.color = watts, colour
+    turn, rise = math.radians(left), math.radians(up)
+    direction = Vector((math.sin(turn) * math.cos(rise), -math.cos(turn) * math.cos(rise), math.sin(rise)))
+    light.location = aim + direction * distance
+    light.rotation_euler = direction.to_track_quat("Z", "Y").to_euler()
+    return light
+
+
+def _backdrop(name: str, aim: Vector, far: float, collection: bpy.types.Collection) -> bpy.types.Object:
+    mesh = bpy.data.meshes.new(f"{name} backdrop")
+    half, back = 2.5, float(aim.y) + 1.1
+    z = float(aim.z)
+    mesh.from_pydata(
+        [(-half, back, z - half), (half, back, z - half), (half, back, z + half), (-half, back, z + half)],
+        [],
+        [(0, 1, 2, 3)],
+    )
+    material = bpy.data.materials.new(f"{name} backdrop")
+    graph = Graph(material)
+    surface = graph.add("ShaderNodeBsdfPrincipled", "Paper", 0, 0)
+    output = graph.add("ShaderNodeOutputMaterial", "Output", 1, 0)
+    graph.link(surface, "BSDF", output, "Surface")
+    put(surface, "Base Color", (0.19, 0.2, 0.21))
+    put(surface, "Roughness", 0.9)
+    put(surface, "Specular IOR Level", 0.1)
+    mesh.materials.append(material)
+    backdrop = bpy.data.objects.new(mesh.name, mesh)
+    collection.objects.link(backdrop)
+    return backdrop

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""File > Import > Likeness avatar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy_extras.io_utils import ImportHelper
+
+from ..link.package import PackageError, open_package
+
+__all__ = ["LIKENESS_FH_package", "LIKENESS_OT_import", "menu_entry"]
+
+
+class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):
+    """Bring in a head that was made from photos, with its rig, materials and the photos' cameras"""
+
+    bl_idname = "likeness.import_avatar"
+    bl_label = "Import Likeness Avatar"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filename_ext = ".zip"
+    filter_glob: bpy.props.StringProperty(default="*.zip;*.likeness;avatar.json", options={"HIDDEN"})
+    studio: bpy.props.BoolProperty(
+        name="Studio",
+        description="Add a portrait camera, three soft lights and a backdrop in a collection of their own",
+        default=False,
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Building the armature needs object mode."""
+        return context.mode == "OBJECT"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Read the package and build the head."""
+        from ..scene import build
+
+        path = Path(self.filepath)
+        if path.name == "avatar.json" or (not path.exists() and path.parent.suffix == ".likeness"):
+            path = path.parent  # a folder is chosen by what lies in it
+        try:
+            with open_package(path) as package:
+                head = build(package, context.scene, studio=self.studio)
+        except PackageError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self.report({"INFO"}, f"Imported {head.collection.name}")
+        return {"FINISHED"}
+
+
+class LIKENESS_FH_package(bpy.types.FileHandler):
+    """Drop a zipped avatar into the 3D view."""
+
+    bl_idname = "LIKENESS_FH_package"
+    bl_label = "Likeness avatar"
+    bl_import_operator = "likeness.import_avatar"
+    bl_file_extensions = ".likeness;.zip"
+
+    @classmethod
+    def poll_drop(cls, context: bpy.types.Context) -> bool:
+        """Only over a 3D view."""
+        return context.area is not None and context.area.type == "VIEW_3D"
+
+
+def menu_entry(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    """The line in File > Import."""
+    self.layout.operator(LIKENESS_OT_import.bl_idname, text="Likeness avatar (.likeness)")
