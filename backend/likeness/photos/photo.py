@@ -1,4 +1,4 @@
-"""Photos as they come from cameras and phones."""
+"""A decoded photo."""
 
 from __future__ import annotations
 
