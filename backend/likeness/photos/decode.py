@@ -33,6 +33,8 @@ LEAST_SIDE = 64
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "JPEG2000", "PPM"]
 """What is tried; the rest of Pillow's list is no photo, or starts other programs."""
 
+SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF8")
+
 RAW = {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw"}
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
@@ -61,6 +63,8 @@ def load(path: Path | str) -> Photo:
         try:
             image = Image.open(path, formats=formats)
         except UnidentifiedImageError as error:
+            if head.startswith(SIGNATURES):
+                raise PhotoError(_damaged(name, ValueError("its header makes no sense"))) from error
             raise PhotoError(
                 f"{name} is not a picture that can be read; use a JPEG, PNG, WebP or TIFF photo."
             ) from error
