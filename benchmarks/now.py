@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 __all__ = ["IBUG7", "Scan", "Surface", "crop", "distances", "refine", "similarity"]
 
-wp.config.quiet = True
+wp.config.log_level = wp.LOG_ERROR
 
 Floats = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ import warp as wp
 
 __all__ = ["cover", "place"]
 
-wp.config.quiet = True
+wp.config.log_level = wp.LOG_ERROR
 
 
 @wp.func

@@ -6,7 +6,9 @@ functions of the points, so PyTorch differentiates them (`barycentric_at`).
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -42,6 +44,25 @@ class Raster:
         return self.triangle >= 0
 
 
+@cache
+def _start() -> None:
+    """Start Warp; its C library must not tell every user without a GPU that there is none."""
+    try:
+        kept = None if torch.cuda.is_available() else os.dup(2)
+    except OSError:  # no standard error at all
+        kept = None
+    if kept is None:
+        wp.init()
+        return
+    try:
+        with open(os.devnull, "w") as nothing:  # noqa: PTH123 - needs a descriptor
+            os.dup2(nothing.fileno(), 2)
+        wp.init()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def rasterise(points: Tensor, triangles: Tensor, width: int, height: int, *, cull: bool = False) -> Raster:
     """Rasterise triangles with a depth buffer.
 
@@ -54,7 +75,7 @@ def rasterise(points: Tensor, triangles: Tensor, width: int, height: int, *, cul
     Returns:
         The raster, on the points' device; where two triangles are equally near, the first one shows.
     """
-    wp.init()
+    _start()
     device = str(points.device) if points.device.type == "cuda" else "cpu"
     corners = wp.from_torch(points.detach().float().contiguous(), dtype=wp.vec3)
     faces = wp.from_torch(triangles.to(points.device, torch.int32).contiguous())
