@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds and renders avatars without a window: ``python headless.py JOB.json`` or ``blender -b -P headless.py -- JOB.json``.
+"""Builds and renders avatars without a window.
 
-The job: {"package": path, "blend": path or null, "renders": [{"kind": "portrait" | "photo" | "clay", "path": path,
-"view": photo name, "height": pixels, "samples": n}, …]}. Lines that begin with LIKENESS tell the caller, as JSON,
-{"stage", "fraction", "message"}, at the end {"done": true}, or {"error": one sentence for people}.
+``python headless.py JOB.json`` with the bpy module, or ``blender -b -P headless.py -- JOB.json``.
+
+The job: {"package": path, "blend": path or null, "renders": [arguments of `scene.render.picture`, …]}. Lines that begin
+with LIKENESS tell the caller, as JSON, {"stage", "fraction", "message"}, at the end {"done": true}, or {"error": one
+sentence for people}.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ def run(job: dict[str, Any]) -> None:
 
             with render.samples_heard(tell):
                 render.picture(scene, head, package, **picture)
-    say(stage="render", fraction=1.0, message="Rendered") if pictures else None
+    if pictures:
+        say(stage="render", fraction=1.0, message="Rendered")
     say(done=True)
 
 

@@ -43,10 +43,8 @@ def remove(avatar: str) -> None:
     for kind in KINDS:
         owner = getattr(bpy.data, kind)
         for datablock in find(kind, avatar):
-            if kind not in ("objects", "collections"):
-                if datablock.users > datablock.use_fake_user:
-                    continue
-            owner.remove(datablock)
+            if kind in ("objects", "collections") or datablock.users <= datablock.use_fake_user:
+                owner.remove(datablock)
 
 
 def fresh_collection(name: str, avatar: str, parent: bpy.types.Collection) -> bpy.types.Collection:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,12 +34,18 @@ def picture(
     height: int = 1024,
     samples: int = 96,
     view: str | None = None,
+    crop: Sequence[float] | None = None,
 ) -> Path:
     """Render one picture of a head that has a studio, and leave the scene in the studio's look.
 
-    "portrait": the studio, neutral expression. "photo": from the camera of the photo ``view`` (the first when left
-    out), with its expression and pose, on a transparent ground; ``height`` is the longest side. "clay": the portrait
-    in grey.
+    Args:
+        kind: "portrait": the studio, neutral expression. "clay": the same in grey. "photo": from the camera of a
+            photo, with the expression and pose of that photo, on a transparent ground.
+        path: PNG to write.
+        height: of the picture in pixels.
+        samples: of Cycles.
+        view: name of the photo; the first when left out.
+        crop: part of the photo as left, top, right, bottom in 0..1, to which ``height`` applies then.
     """
     if head.studio is None:
         raise ValueError("the head was built without a studio")
@@ -52,12 +58,18 @@ def picture(
         with clay_look(head.mesh):
             return still(scene, Path(path))
     shown = next(v for v in package.views if view in (None, v.name))
-    use_camera(scene, head.cameras[shown.name], height)
+    left, top, right, bottom = crop or (0.0, 0.0, 1.0, 1.0)
+    use_camera(scene, head.cameras[shown.name], height / (bottom - top))
     apply_view(head.mesh, head.rig, package, shown)
     head.studio.backdrop.hide_render = True
+    render = scene.render
+    render.use_border = render.use_crop_to_border = True
+    render.border_min_x, render.border_max_x = left, right
+    render.border_min_y, render.border_max_y = 1 - bottom, 1 - top
     try:
         return still(scene, Path(path), transparent=True)
     finally:
+        render.use_border = render.use_crop_to_border = False
         head.studio.backdrop.hide_render = False
         rest(head.mesh, head.rig)
         use_studio(scene, head.studio, package.name)

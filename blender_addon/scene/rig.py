@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The armature. Every bone's X axis points to the person's left: turning about +X nods, opens the jaw, lowers the eyes."""
+"""The armature. Every bone's X axis points to the person's left: about +X it nods, opens the jaw, lowers the eyes."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def _tail(package: Package, index: int, heads: np.ndarray) -> np.ndarray:
     name, head = package.joints[index].name, heads[index]
     points = to_blender(package.vertices)
     if name == "root":
-        return head + (0.0, -0.06, 0.0)
+        return head + np.array([0.0, -0.06, 0.0])
     if name == "head":
         return np.array([head[0], head[1], max(points[:, 2].max(), head[2] + 0.05)])
     if name.startswith("eye"):
-        return head + (0.0, -0.025, 0.0)
+        return head + np.array([0.0, -0.025, 0.0])
     if name == "jaw":
         vertex, weight = package.skin.row(index)
         near = points[vertex[weight > 0.5]]
@@ -84,11 +84,11 @@ def _tail(package: Package, index: int, heads: np.ndarray) -> np.ndarray:
             chin = near[np.argmin(near[:, 1] + near[:, 2])]  # the foremost and lowest
             if chin[1] < head[1] - SHORTEST:
                 return np.array([head[0], chin[1], chin[2]])
-        return head + (0.0, -0.07, -0.04)
+        return head + np.array([0.0, -0.07, -0.04])
     children = [heads[i] for i, j in enumerate(package.joints) if j.parent == index]
     if children and np.linalg.norm(np.mean(children, axis=0) - head) > SHORTEST:
         return np.mean(children, axis=0)
-    return head + (0.0, 0.0, 0.03)
+    return head + np.array([0.0, 0.0, 0.03])
 
 
 def pose_rotation(bone: bpy.types.Bone, rotation: np.ndarray) -> Matrix:

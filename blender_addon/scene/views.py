@@ -84,10 +84,10 @@ def _place(c: Camera, vertices: np.ndarray) -> Matrix:
     return Matrix(matrix.tolist())
 
 
-def use_camera(scene: bpy.types.Scene, camera: bpy.types.Object, longest: int = 0) -> None:
-    """Make a photo's camera the scene's, with the photo's proportions; ``longest`` side in pixels, 0 for the photo's."""
+def use_camera(scene: bpy.types.Scene, camera: bpy.types.Object, tall: float = 0) -> None:
+    """Make a photo's camera the scene's, with the photo's proportions, ``tall`` pixels high, 0 for the photo's size."""
     width, height, aspect_x, aspect_y = camera[SIZE]
-    scale = longest / max(width, height) if longest else 1.0
+    scale = tall / height if tall else 1.0
     render = scene.render
     render.resolution_x, render.resolution_y = max(1, round(width * scale)), max(1, round(height * scale))
     render.resolution_percentage = 100
