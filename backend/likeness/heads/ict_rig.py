@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 
 from likeness.heads.ict_source import VERTICES
 
-__all__ = ["JOINTS", "NECK", "PARENTS", "blurred", "jaw_turn", "joint_places", "skin_weights"]
+__all__ = ["JOINTS", "NECK", "PARENTS", "along_neck", "blurred", "jaw_turn", "joint_places", "skin_weights"]
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def skin_weights(vertices: Floats, opened: Floats, hinge: Floats, angle: float, 
     Args:
         links: (26719, 26719) adjacency, to smooth the jaw's share over the skin.
     """
-    along = _along(vertices)
+    along = along_neck(vertices)
     head = _smooth((along - 0.3) / 0.8)
     root = 1 - _smooth((along + 0.45) / 0.9)
     root *= 1 - head
@@ -88,7 +88,7 @@ def blurred(values: Floats, links: csr_matrix, rounds: int) -> Floats:
     return values
 
 
-def _along(points: Floats) -> Floats:
+def along_neck(points: Floats) -> Floats:
     """(V,) 0 on the lower plane across the neck, 1 on the upper one."""
     sides = []
     for front, back in (LOWER, UPPER):

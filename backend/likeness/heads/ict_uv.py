@@ -33,7 +33,7 @@ def pack(files: IctFiles) -> Floats:
         # Face and back are laid out in their whole tiles, which keeps them centred; the small ones fill their boxes.
         low, high = (tile, tile + 1) if part in ("face", "back") else (files.uv[rows].min(0), files.uv[rows].max(0))
         uv[rows] = np.array(box[:2]) + (files.uv[rows] - low) / (high - low) * (np.array(box[2:]) - np.array(box[:2]))
-    for part in ("gums and tongue", "teeth", "wet"):
+    for part in ("gums", "tongue", "teeth", "wet"):
         rows = _used(files.polygons_uv[POLYGONS[part]])
         uv[rows, 0] -= np.floor(files.uv[rows, 0])
     return uv

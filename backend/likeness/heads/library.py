@@ -1,17 +1,36 @@
-"""Finds, compiles and caches the heads that this machine can use."""
+"""Finds, compiles, installs and caches the heads that this machine can use."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from likeness.errors import HeadError
-from likeness.heads import anny
+from likeness.errors import HeadError, WeightsError
+from likeness.heads import anny, ict
 from likeness.heads.base import HeadModel
+from likeness.heads.ict_source import pack_ict, read_ict
 from likeness.progress import Progress, quiet
+from likeness.weights import face_networks
 from likeness.weights.store import home
+from likeness.weights.wheel import check
 
-__all__ = ["open_head"]
+__all__ = ["HeadEntry", "install", "list_heads", "open_head"]
+
+ANNY = ("Anny head", "Apache-2.0 AND CC0-1.0")
+ICT_HOME = "https://github.com/ICT-VGL/ICT-FaceKit"
+
+
+@dataclass(frozen=True)
+class HeadEntry:
+    """A head as people are told of it: name, title, SPDX licence, and "ready" or what it needs."""
+
+    name: str
+    title: str
+    licence: str
+    status: str
 
 
 def open_head(name: str = "auto", progress: Progress = quiet) -> HeadModel:
@@ -24,14 +43,98 @@ def open_head(name: str = "auto", progress: Progress = quiet) -> HeadModel:
         HeadError: the name is unknown, or what the head is compiled from is missing.
     """
     if name == "auto":
-        name = "anny"
+        name = "ict" if _ict_source().exists() else "anny"
     if name == "anny":
         return _cached(_path("anny", anny.VERSION), anny.compile_anny, progress)
+    if name == "ict":
+        if not _ict_source().exists():
+            raise HeadError(f"The head ict is not installed; {_how_to_install_ict()}.")
+        return _cached(_path("ict", ict.VERSION), lambda p: ict.compile_ict(read_ict(_ict_source(), p), p), progress)
     raise HeadError(f'There is no head "{name}"; choose auto, anny or ict.')
+
+
+def list_heads() -> list[HeadEntry]:
+    """The heads and whether they can be used; the one that "auto" takes comes first."""
+    entries = [HeadEntry("anny", *ANNY, _status(_path("anny", anny.VERSION)))]
+    if _ict_source().exists():
+        return [HeadEntry("ict", ict.TITLE, ict.LICENCE, _status(_path("ict", ict.VERSION))), *entries]
+    return [*entries, HeadEntry("ict", ict.TITLE, ict.LICENCE, f"not installed: {_how_to_install_ict()}")]
+
+
+def install(name: str, source: Path | None = None, progress: Progress = quiet) -> None:
+    """Put a head or the face networks in place, whole or not at all.
+
+    Args:
+        name: "anny" (made of the installed package), "landmarks" (the face networks, fetched from the package
+            registry), or "ict-facekit".
+        source: for "ict-facekit" the folder or zip of its public repository, or an npz of the packed arrays; for
+            "landmarks" the pinned wheel, on a machine without network.
+
+    Raises:
+        HeadError, WeightsError: the source is missing, damaged or of another edition, or cannot be stored.
+    """
+    if name == "ict-facekit":
+        _install_ict(source, progress)
+    elif name == "landmarks":
+        _install_landmarks(source, progress)
+    elif name == "anny":
+        if source is not None:
+            raise HeadError("The head anny is made of the installed package anny; leave --from out.")
+        open_head("anny", progress)
+    else:
+        raise HeadError(f'There is nothing called "{name}" to install; choose ict-facekit, landmarks or anny.')
+
+
+def _install_ict(source: Path | None, progress: Progress) -> None:
+    if source is None:
+        raise HeadError(f"To install ICT-FaceKit, {_how_to_install_ict()}.")
+    if not source.exists():
+        raise HeadError(f"{source} does not exist; {_how_to_install_ict()}.")
+    files = read_ict(source, progress)
+    head = ict.compile_ict(files, progress)
+    place = _ict_source()
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        pack_ict(files, beside)
+        head.save(_path("ict", ict.VERSION))
+        beside.replace(place)  # from here on the head counts as installed
+    except OSError as error:
+        raise HeadError(f"ICT-FaceKit cannot be stored in {place.parent} ({error.strerror or error}).") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    progress("head", 1.0, "ICT-FaceKit is installed; every new avatar uses it")
+
+
+def _install_landmarks(source: Path | None, progress: Progress) -> None:
+    progress("weights", 0.0, "Fetching the face networks")
+    if source is not None:
+        if not source.is_file():
+            raise WeightsError(f"{source} is no file; give the wheel {face_networks.WHEEL.file}.")
+        check(source, face_networks.WHEEL)
+        home().mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, home() / face_networks.WHEEL.file)
+    progress("weights", 1.0, f"The face networks are in {face_networks.install()}")
+
+
+def _how_to_install_ict() -> str:
+    return (
+        f"download {ICT_HOME} (MIT licence; Code, Download ZIP) and run "
+        "likeness weights install ict-facekit --from PATH with the zip or the unpacked folder"
+    )
+
+
+def _ict_source() -> Path:
+    """The packed files, kept so that the head can be compiled again; their presence means that it is installed."""
+    return home() / "heads" / "ict-facekit.npz"
 
 
 def _path(name: str, version: int) -> Path:
     return home() / "heads" / f"{name}-{version}.safetensors"
+
+
+def _status(path: Path) -> str:
+    return "ready" if path.exists() else "ready, compiled at its first use (half a minute)"
 
 
 def _cached(path: Path, make: Callable[[Progress], HeadModel], progress: Progress) -> HeadModel:
