@@ -63,7 +63,7 @@ def load(path: Path | str) -> Photo:
         try:
             image = Image.open(path, formats=formats)
         except UnidentifiedImageError as error:
-            if head.startswith(SIGNATURES):
+            if head.startswith(SIGNATURES) or _heif(head):
                 raise PhotoError(_damaged(name, ValueError("its header makes no sense"))) from error
             raise PhotoError(
                 f"{name} is not a picture that can be read; use a JPEG, PNG, WebP or TIFF photo."
