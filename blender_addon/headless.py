@@ -43,8 +43,8 @@ def run(job: dict[str, Any]) -> None:
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     load_add_on()
-    from likeness_addon.link.package import open_package
-    from likeness_addon.scene import build, render
+    from likeness_addon.link.package import open_package  # type: ignore[import-not-found]
+    from likeness_addon.scene import build, render  # type: ignore[import-not-found]
 
     scene = bpy.context.scene
     say(stage="blend", fraction=0.0, message="Reading the package")

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -138,9 +139,10 @@ def read_arrays(content: bytes) -> dict[str, np.ndarray]:
 
 def _read_array(content: bytes) -> np.ndarray:
     stream = io.BytesIO(content)
-    if np.lib.format.read_magic(stream) != (1, 0):
+    header: Any = np.lib.format  # whose functions have no types
+    if header.read_magic(stream) != (1, 0):
         raise ValueError("unknown array format")
-    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    shape, fortran, dtype = header.read_array_header_1_0(stream)
     if dtype.hasobject or fortran or dtype.kind not in "fiu":
         raise ValueError("an array is not of plain numbers in row order")
     body = content[stream.tell() :]

@@ -307,10 +307,10 @@ def _picture(store: Store, name: Any, folder: str, suffixes: tuple[str, ...]) ->
 def _view(store: Store, data: dict[str, Any], known: set[str], joints: int) -> View:
     c = data["camera"]
     _require(c["kind"] in ("perspective", "orthographic"), "a camera is of an unknown kind")
-    numbers = [float(c[k]) for k in ("fx", "fy", "cx", "cy")]
+    fx, fy, cx, cy = (float(c[k]) for k in ("fx", "fy", "cx", "cy"))
     rotation = _floats(np.array(c["rotation"], float), 3).astype(float)
     translation = np.array(c["translation"], float).reshape(3)
-    _require(bool(np.isfinite([*numbers, *translation]).all() and min(numbers[:2]) > 0), "a camera is not finite")
+    _require(bool(np.isfinite([fx, fy, cx, cy, *translation]).all() and min(fx, fy) > 0), "a camera is not finite")
     rigid = rotation.shape == (3, 3) and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-2)
     _require(bool(rigid and np.linalg.det(rotation) > 0), "a camera has no proper rotation")
     photo, size = _picture(store, data["photo"], "photos", (".jpg", ".png"))
@@ -321,5 +321,5 @@ def _view(store: Store, data: dict[str, Any], known: set[str], joints: int) -> V
     _require(set(expression) <= known, "a photo has an unknown expression")
     _require(all(-1e-3 <= v <= 1.001 for v in expression.values()), "an expression is out of range")
     pose = _floats(np.array(data["pose"], float).reshape(joints, 3), 3)
-    camera = Camera(c["kind"], *size, *numbers, rotation, translation)
+    camera = Camera(c["kind"], *size, fx, fy, cx, cy, rotation, translation)
     return View(_name(data["name"], 255), photo, camera, expression, pose)

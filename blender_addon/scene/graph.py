@@ -28,9 +28,9 @@ class Graph:
         self.tree.nodes.clear()
         self._frames: dict[str, bpy.types.Node] = {}
 
-    def add(self, kind: str, label: str, column: float, row: float, frame: str = "", **settings: Any) -> bpy.types.Node:
+    def add(self, kind: str, label: str, column: float, row: float, frame: str = "", **settings: Any) -> Any:
         """A node at a place of the grid; ``settings`` are its properties."""
-        node = self.tree.nodes.new(kind)
+        node: Any = self.tree.nodes.new(kind)
         node.label = node.name = label
         node.location = (column * COLUMN, -row * ROW)
         for name, value in settings.items():
@@ -47,7 +47,7 @@ class Graph:
         """Connect two sockets."""
         self.tree.links.new(_socket(source.outputs, output), _socket(target.inputs, socket))
 
-    def image(self, image: Image, label: str, column: float, row: float, frame: str) -> bpy.types.Node:
+    def image(self, image: Image, label: str, column: float, row: float, frame: str) -> Any:
         """An image texture on the head's UVs."""
         picture = load_picture(image.path, f"{self.material.name} {label}", image.colour)
         node = self.add("ShaderNodeTexImage", label, column, row, frame, image=picture, extension="EXTEND")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import numpy as np
 
@@ -62,7 +64,7 @@ def _add_eye_directions(mesh: bpy.types.Mesh, package: Package) -> None:
             mine = mine[mine >= 0]
             offset = package.vertices[mine] - centres[region]
             place[mine] = to_blender(offset / max(float(np.median(np.linalg.norm(offset, axis=1))), 1e-6))
-    attribute = mesh.attributes.new(EYE_ATTRIBUTE, "FLOAT_VECTOR", "POINT")
+    attribute: Any = mesh.attributes.new(EYE_ATTRIBUTE, "FLOAT_VECTOR", "POINT")
     attribute.data.foreach_set("vector", place.ravel())
 
 
@@ -102,9 +104,9 @@ def _group(head: bpy.types.Object, name: str, vertex: np.ndarray, weight: np.nda
 def add_modifiers(head: bpy.types.Object, rig: bpy.types.Object) -> None:
     """Armature, then Subdivision."""
     head.parent = rig
-    armature = head.modifiers.new("Armature", "ARMATURE")
+    armature: Any = head.modifiers.new("Armature", "ARMATURE")
     armature.object = rig
-    subdivision = head.modifiers.new("Subdivision", "SUBSURF")
+    subdivision: Any = head.modifiers.new("Subdivision", "SUBSURF")
     subdivision.levels = 0
     subdivision.render_levels = 1 if len(head.data.polygons) > DENSE else 2
     subdivision.use_limit_surface = False

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import bpy
 
@@ -33,7 +33,7 @@ def adopt(datablock: ID, avatar: str) -> ID:
     return datablock
 
 
-def find(kind: str, avatar: str) -> list[bpy.types.ID]:
+def find(kind: str, avatar: str) -> list[Any]:
     """Datablocks of a kind (a name in `bpy.data`) that belong to an avatar."""
     return [d for d in getattr(bpy.data, kind) if d.library is None and d.get(MARK) == avatar]
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -14,7 +15,8 @@ def load_picture(path: Path, name: str, colour: str) -> bpy.types.Image:
     """A packed image; ``colour`` is "srgb" for what the eye sees, "linear" for data."""
     image = bpy.data.images.load(str(path), check_existing=False)
     image.name = name
-    image.colorspace_settings.name = "sRGB" if colour == "srgb" else "Non-Color"
+    space: Any = "sRGB" if colour == "srgb" else "Non-Color"
+    image.colorspace_settings.name = space
     image.alpha_mode = "NONE"
     image.pack()
     # The file may lie in a temporary folder; should somebody unpack the image, it goes beside the .blend.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -88,8 +88,9 @@ def use_studio(scene: bpy.types.Scene, studio: Studio, avatar: str, height: int 
 
 def still_settings(scene: bpy.types.Scene, samples: int = 96) -> None:
     """Cycles for a still: adaptive sampling, denoised."""
-    scene.render.engine = "CYCLES"
-    scene.render.use_file_extension = True
+    render: Any = scene.render
+    render.engine = "CYCLES"
+    render.use_file_extension = True
     cycles = scene.cycles
     cycles.device = "CPU"
     cycles.samples = samples
@@ -102,7 +103,7 @@ def still_settings(scene: bpy.types.Scene, samples: int = 96) -> None:
     cycles.transparent_max_bounces = 16
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
-    view = scene.view_settings
+    view: Any = scene.view_settings
     # AgX greys skin out; Standard keeps the photo's colours, and the lights leave it room.
     view.view_transform = "Standard"
     view.look = "None"
@@ -111,13 +112,13 @@ def still_settings(scene: bpy.types.Scene, samples: int = 96) -> None:
 
 def _world(avatar: str) -> bpy.types.World:
     name = f"{avatar} studio"
-    existing = [w for w in find("worlds", avatar) if w.name == name]
+    existing: list[bpy.types.World] = [w for w in find("worlds", avatar) if w.name == name]
     if existing:
         return existing[0]
     world = adopt(bpy.data.worlds.new(name), avatar)
     if bpy.app.version < (5, 0, 0):
         world.use_nodes = True
-    tree = world.node_tree
+    tree: Any = world.node_tree
     tree.nodes.clear()
     sky = tree.nodes.new("ShaderNodeBackground")
     output = tree.nodes.new("ShaderNodeOutputWorld")
@@ -178,8 +179,9 @@ def samples_heard(tell: Callable[[float], None]) -> Iterator[None]:
         if found:
             tell(int(found[1]) / int(found[2]))
 
-    bpy.app.handlers.render_stats.append(hear)
+    listeners: Any = bpy.app.handlers.render_stats
+    listeners.append(hear)
     try:
         yield
     finally:
-        bpy.app.handlers.render_stats.remove(hear)
+        listeners.remove(hear)

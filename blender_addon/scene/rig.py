@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
@@ -13,7 +15,7 @@ from .frames import to_blender
 __all__ = ["make_rig", "pose_rotation"]
 
 SHORTEST = 0.01
-COLOURS = {
+COLOURS: dict[str, Any] = {
     "root": "THEME09",
     "neck": "THEME03",
     "head": "THEME03",
@@ -50,11 +52,11 @@ def make_rig(package: Package, name: str, collection: bpy.types.Collection) -> b
 
 def _add_bones(armature: bpy.types.Armature, package: Package) -> None:
     heads = to_blender(np.array([j.position for j in package.joints], float))
-    bones = []
+    bones: list[bpy.types.EditBone] = []
     for i, joint in enumerate(package.joints):
         bone = armature.edit_bones.new(joint.name)
-        bone.head = Vector(heads[i])
-        bone.tail = Vector(_tail(package, i, heads))
+        bone.head = Vector(heads[i].tolist())
+        bone.tail = Vector(_tail(package, i, heads).tolist())
         direction = (bone.tail - bone.head).normalized()
         upright = Vector((1, 0, 0)).cross(direction)
         if upright.length > 1e-3:
@@ -68,7 +70,8 @@ def _add_bones(armature: bpy.types.Armature, package: Package) -> None:
 
 def _tail(package: Package, index: int, heads: np.ndarray) -> np.ndarray:
     """Where a bone ends, (3,) metres in Blender's frame."""
-    name, head = package.joints[index].name, heads[index]
+    name = package.joints[index].name
+    head: np.ndarray = heads[index]
     points = to_blender(package.vertices)
     if name == "root":
         return head + np.array([0.0, -0.06, 0.0])
@@ -93,7 +96,7 @@ def _tail(package: Package, index: int, heads: np.ndarray) -> np.ndarray:
 
 def pose_rotation(bone: bpy.types.Bone, rotation: np.ndarray) -> Matrix:
     """A joint's rotation vector (3,) radians in the package's frame as the 3x3 basis of its pose bone."""
-    vector = Vector(to_blender(rotation))
+    vector = Vector(to_blender(rotation).tolist())
     turn = Matrix.Rotation(vector.length, 3, vector.normalized()) if vector.length > 1e-9 else Matrix.Identity(3)
     rest = bone.matrix_local.to_3x3()
     return rest.inverted() @ turn @ rest

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
@@ -88,7 +89,7 @@ def _light(
     collection: bpy.types.Collection,
     name: str,
 ) -> bpy.types.Object:
-    data = bpy.data.lights.new(f"{name} {kind}", "AREA")
+    data: Any = bpy.data.lights.new(f"{name} {kind}", "AREA")
     light = bpy.data.objects.new(data.name, data)
     collection.objects.link(light)
     data.shape = "RECTANGLE"

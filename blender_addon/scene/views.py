@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Any
 
 import bpy
 import numpy as np
@@ -104,6 +105,11 @@ def apply_view(head: bpy.types.Object, rig: bpy.types.Object, package: Package, 
         bone.rotation_euler = pose_rotation(bone.bone, rotation).to_euler("XYZ")
 
 
+def _angles(bone: bpy.types.Bone, rotation: np.ndarray) -> list[tuple[int, float]]:
+    euler = pose_rotation(bone, rotation).to_euler("XYZ")
+    return [(0, euler.x), (1, euler.y), (2, euler.z)]
+
+
 def rest(head: bpy.types.Object, rig: bpy.types.Object) -> None:
     """Back to the neutral head."""
     for key in head.data.shape_keys.key_blocks[1:]:
@@ -119,15 +125,15 @@ def make_action(head: bpy.types.Object, rig: bpy.types.Object, package: Package,
     Before Blender 4.4 an action serves one kind of datablock, so the shape keys get "photo NAME keys" there.
     """
     title = f"photo {PurePath(view.name).stem}"
-    keys = head.data.shape_keys
-    curves = [
+    keys: Any = head.data.shape_keys
+    curves: list[tuple[Any, str, int, float]] = [
         (rig, f'pose.bones["{joint.name}"].rotation_euler', i, angle)
         for joint, rotation in zip(package.joints, view.pose, strict=True)
-        for i, angle in enumerate(pose_rotation(rig.data.bones[joint.name], rotation).to_euler("XYZ"))
+        for i, angle in _angles(rig.data.bones[joint.name], rotation)
     ]
     curves += [(keys, f'key_blocks["{name}"].value', 0, view.expression.get(name, 0.0)) for name in package.expressions]
     layered = hasattr(bpy.types.Action, "fcurve_ensure_for_datablock")
-    actions = {rig: bpy.data.actions.new(title)}
+    actions: dict[Any, bpy.types.Action] = {rig: bpy.data.actions.new(title)}
     actions[keys] = actions[rig] if layered else bpy.data.actions.new(f"{title} keys")
     for owner in (rig, keys):
         animation = owner.animation_data_create()

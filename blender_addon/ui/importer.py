@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy_extras.io_utils import ImportHelper
@@ -13,7 +14,7 @@ from ..link.package import PackageError, open_package
 __all__ = ["LIKENESS_FH_package", "LIKENESS_OT_import", "menu_entry"]
 
 
-class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):
+class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):  # type: ignore[misc]  # the stubs differ between bases
     """Bring in a head that was made from photos, with its rig, materials and the photos' cameras"""
 
     bl_idname = "likeness.import_avatar"
@@ -33,11 +34,11 @@ class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):
         """Building the armature needs object mode."""
         return context.mode == "OBJECT"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def execute(self, context: bpy.types.Context) -> Any:
         """Read the package and build the head."""
         from ..scene import build
 
-        path = Path(self.filepath)
+        path = Path(self.filepath)  # type: ignore[attr-defined]  # of ImportHelper
         if path.name == "avatar.json" or (not path.exists() and path.parent.suffix == ".likeness"):
             path = path.parent  # a folder is chosen by what lies in it
         try:

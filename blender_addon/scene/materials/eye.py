@@ -8,6 +8,7 @@ eyeball's centre and works on any head; where the avatar has a painted eye, that
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import bpy
 import numpy as np
@@ -76,7 +77,7 @@ def _measure(package: Package, data: Material) -> tuple[float, float]:
     return (iris if 0.2 < iris < 0.9 else IRIS_ANGLE), (min(bulges) if bulges else 0.0)
 
 
-def _angle(graph: Graph, iris: float) -> bpy.types.Node:
+def _angle(graph: Graph, iris: float) -> Any:
     """A node whose Value is the angle from the optical axis, 1 at the iris's rim."""
     place = graph.add("ShaderNodeAttribute", "Place on the eye", -6, 2, "Angle", attribute_name=EYE_ATTRIBUTE)
     unit = graph.add("ShaderNodeVectorMath", "Direction", -5.4, 2, "Angle", operation="NORMALIZE")
@@ -166,9 +167,7 @@ def _bulge(graph: Graph, angle: bpy.types.Node, height: float, surface: bpy.type
     graph.link(bump, "Normal", surface, "Coat Normal")
 
 
-def _ramp(
-    graph: Graph, label: str, column: float, row: float, stops: list[tuple[float, tuple[float, ...]]]
-) -> bpy.types.Node:
+def _ramp(graph: Graph, label: str, column: float, row: float, stops: list[tuple[float, tuple[float, ...]]]) -> Any:
     node = graph.add("ShaderNodeValToRGB", label, column, row, "Iris")
     elements = node.color_ramp.elements
     while len(elements) < len(stops):
