@@ -1,4 +1,4 @@
-"""Inputs of the face networks cut from the astronaut by whole-number steps alone, so that they are the same everywhere."""
+"""Inputs of the face networks: the astronaut cut by whole-number steps alone, so the same on every machine."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,17 +1,15 @@
 """Our face networks against MediaPipe's own runtime: raw outputs on the same pixels."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from face_cases import CASES, inputs
 from likeness.faces.mesh import assembled
 from likeness.networks.graph import face_network, one_thread
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-from face_cases import CASES, inputs  # noqa: E402
 
 LANDMARKS = ("mesh", "lips", "left_eye", "right_eye", "left_iris", "right_iris")
 
