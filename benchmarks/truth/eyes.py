@@ -35,7 +35,9 @@ def eye_picture(iris: tuple[float, float, float], rng: Generator) -> NDArray[np.
     pupil = IRIS * rng.uniform(0.32, 0.48)
     inner = inner * (1 / (1 + np.exp(-(r - pupil) / 0.012)))[..., None] + 0.004
     veins = gaussian_filter(rng.normal(size=x.shape), 3)
-    white = np.array([0.62, 0.55, 0.50]) - np.array([0.0, 0.10, 0.10]) * (np.clip(r - 0.5, 0, 1) + 0.8 * veins)[..., None]
+    white = (
+        np.array([0.62, 0.55, 0.50]) - np.array([0.0, 0.10, 0.10]) * (np.clip(r - 0.5, 0, 1) + 0.8 * veins)[..., None]
+    )
     edge = (1 / (1 + np.exp((r - IRIS) / 0.014)))[..., None]
     colour = np.clip(white + (inner - white) * edge, 0, 1)
     return np.round(255 * np.where(colour <= 0.0031308, 12.92 * colour, 1.055 * colour ** (1 / 2.4) - 0.055)).astype(

@@ -50,6 +50,7 @@ def material(name: str) -> tuple[Any, Any]:
 
 
 def textured(tree: Any, picture: Any, socket: Any) -> None:
+    """Let a picture feed a socket."""
     node = tree.nodes.new("ShaderNodeTexImage")
     node.image = picture
     node.interpolation = "Cubic"
@@ -57,6 +58,7 @@ def textured(tree: Any, picture: Any, socket: Any) -> None:
 
 
 def skin(job: dict[str, np.ndarray]) -> Any:
+    """Painted, scattering, with pores."""
     made, principled = material("skin")
     tree = made.node_tree
     textured(tree, image("albedo", job["albedo"], "sRGB"), principled.inputs["Base Color"])
@@ -77,6 +79,7 @@ def skin(job: dict[str, np.ndarray]) -> Any:
 
 
 def eye(job: dict[str, np.ndarray]) -> Any:
+    """The eyeball under its cornea."""
     made, principled = material("eye")
     textured(made.node_tree, image("iris", job["iris"], "sRGB"), principled.inputs["Base Color"])
     principled.inputs["Roughness"].default_value = 0.15
@@ -101,6 +104,7 @@ def cornea() -> Any:
 
 
 def plain(name: str, colour: Any, roughness: float, alpha: float = 1.0) -> Any:
+    """A material of one linear colour."""
     made, principled = material(name)
     principled.inputs["Base Color"].default_value = (*[float(c) for c in colour], 1)
     principled.inputs["Roughness"].default_value = roughness
@@ -113,7 +117,10 @@ def blender(points: np.ndarray) -> np.ndarray:
     return np.stack([points[..., 0], -points[..., 2], points[..., 1]], -1)
 
 
-def add_mesh(name: str, polygons: np.ndarray, uv: np.ndarray | None, polygons_uv: np.ndarray | None) -> Any:
+def add_mesh(
+    name: str, polygons: np.ndarray, uv: np.ndarray | None, polygons_uv: np.ndarray | None
+) -> tuple[Any, np.ndarray]:
+    """A mesh object of the used vertices, whose indices come back with it."""
     used, index = np.unique(polygons[polygons >= 0], return_inverse=True)
     local = np.full(polygons.shape, -1)
     local[polygons >= 0] = index
@@ -129,6 +136,7 @@ def add_mesh(name: str, polygons: np.ndarray, uv: np.ndarray | None, polygons_uv
 
 
 def add_hair(strands: np.ndarray, colour: Any, radius: float) -> None:
+    """Strands (S, K, 3) as curves of a radius in metres."""
     curves = bpy.data.hair_curves.new("hair")
     curves.add_curves([strands.shape[1]] * len(strands))
     curves.points.foreach_set("position", blender(strands).astype(np.float32).ravel())
@@ -140,6 +148,7 @@ def add_hair(strands: np.ndarray, colour: Any, radius: float) -> None:
 
 
 def add_camera(view: dict[str, np.ndarray], size: int) -> None:
+    """The photo's camera becomes the scene's."""
     lens = bpy.data.cameras.new("camera")
     lens.sensor_width = 36
     lens.lens = float(view["focal"]) * 36 / size
@@ -156,12 +165,16 @@ def add_camera(view: dict[str, np.ndarray], size: int) -> None:
 
 
 def set_up(size: int, samples: int) -> None:
+    """Cycles, few samples, denoised."""
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.samples = samples
     scene.cycles.use_denoising = True
     scene.cycles.use_adaptive_sampling = True
-    scene.cycles.max_bounces = 5
+    scene.cycles.adaptive_threshold = 0.05
+    scene.cycles.adaptive_min_samples = 8
+    scene.cycles.denoising_prefilter = "FAST"
+    scene.cycles.max_bounces = 4
     scene.cycles.transparent_max_bounces = 6
     scene.render.threads_mode, scene.render.threads = "FIXED", 2
     scene.render.resolution_x = scene.render.resolution_y = size
@@ -187,6 +200,8 @@ def main(path: Path) -> None:
     room.links.new(sky.outputs["Color"], room.nodes["Background"].inputs["Color"])
     shades = {"skin": skin(job), "eye": eye(job), "cornea": cornea()}
     shades["lashes"] = plain("lashes", job["hair_colour"] * 0.4, 0.6, 0.4)
+    if "cloth" in job["parts"]:
+        shades["cloth"] = plain("cloth", job["cloth_colour"], 0.9)
     shades |= {n: plain(n, *v) for n, v in SPREAD.items()}
     meshes = []
     for name in job["parts"]:

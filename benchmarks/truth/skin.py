@@ -122,7 +122,8 @@ def paint(canvas: Canvas, look: Look, rng: Generator) -> tuple[NDArray[np.uint8]
         cover = cover * np.clip(1 + 0.15 * _noise(canvas.shape, rng, (0.8, 2), (1, 1)), 0, 1)
         colour = _mix(colour, hair * 0.8 + 0.1 * colour, cover)
     brows = canvas.project(_brows(marks, look.brows, rng)) * (z > 4)
-    colour = _mix(colour, hair * 0.8, brows)
+    # Brows turn grey last.
+    colour = _mix(colour, hair * (0.35 if look.hair == "grey" else 0.8), brows)
     for upper in ((36, 37, 38, 39), (42, 43, 44, 45)):
         rim = canvas.project(_line(marks[list(upper)][:, :2] + [0, 0.05], 0.06)) * (z > 6)
         colour = _mix(colour, hair * 0.5, 0.5 * rim)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from likeness.camera import Camera
-from truth.body import Body, split
+from truth.body import Body
 from truth.canvas import Canvas
 from truth.eyes import eye_picture, eye_uv
 from truth.hair import grow
@@ -38,7 +38,7 @@ __all__ = ["Drawn", "make_subject"]
 
 Floats = NDArray[np.float64]
 
-SIZE, SAMPLES = 512, 32
+SIZE, SAMPLES = 512, 16
 YAWS = (-35.0, 0.0, 30.0)
 
 
@@ -64,16 +64,12 @@ def make_subject(
         return
     folder.mkdir(parents=True, exist_ok=True)
     # Each matter has a random stream of its own, so that a change to one leaves the others alone.
-    shape_rng, look_rng, view_rng, light_rng, lens_rng = (
-        np.random.default_rng([*seed, matter]) for matter in range(5)
-    )
+    shape_rng, look_rng, view_rng, light_rng, lens_rng = (np.random.default_rng([*seed, matter]) for matter in range(5))
     drawn = draw(shape_rng, len(YAWS))
     look = draw_look(look_rng)
     albedo, roughness = paint(canvas, look, look_rng)
     landmarks = body.landmarks_on(drawn.neutral)
-    poses = [
-        (yaw + view_rng.uniform(-8, 8), view_rng.uniform(-10, 10), view_rng.normal(0, 4)) for yaw in YAWS
-    ]
+    poses = [(yaw + view_rng.uniform(-8, 8), view_rng.uniform(-10, 10), view_rng.normal(0, 4)) for yaw in YAWS]
     cameras = [_camera(landmarks, *pose, view_rng) for pose in poses]
     job: dict[str, Any] = {
         "size": SIZE,
@@ -85,6 +81,7 @@ def make_subject(
         "hair": grow(body, drawn.neutral, look.style, look_rng),
         "hair_colour": np.array(HAIR[look.hair]),
         "hair_radius": 0.00022,
+        "cloth_colour": np.array(look.shirt),
         "rooms": np.stack([room(light_rng) for _ in YAWS]),
         "camera_focal": np.array([c.fx for c in cameras]),
         "camera_rotation": np.stack([c.rotation for c in cameras]),
