@@ -1,0 +1,51 @@
+"""Images in UV space: what the photos show of a head, completed, freed of light, with gloss and relief."""
+
+from __future__ import annotations
+
+from likeness.avatar import Material
+from likeness.errors import MethodError
+from likeness.heads.base import REGION_MATERIALS
+from likeness.maps.eyes import eye_material
+from likeness.maps.lashes import lashes_material
+from likeness.maps.mouth import mouth_materials
+from likeness.maps.skin_material import skin_material
+from likeness.methods.base import Reconstruction, Settings
+from likeness.progress import Progress
+
+__all__ = ["make"]
+
+
+def make(reconstruction: Reconstruction, settings: Settings, progress: Progress) -> dict[str, Material]:
+    """Make all materials of a reconstruction's head.
+
+    Args:
+        reconstruction: on a rigged head, with one view per photo.
+        settings: texture_size is the side of the skin's maps, 256..4096; the seed is that of invented pores, hair,
+            fibres and veins.
+        progress: hears of stage "maps".
+
+    Returns:
+        Materials by the names in `likeness.heads.base.REGION_MATERIALS`, those that the head's regions use. Colour is
+        uint8 sRGB, everything else uint8 or uint16 linear; see `likeness.avatar.Material` for the channels.
+
+    Raises:
+        MethodError: there is no head to make maps for, or the size is out of range.
+    """
+    head = reconstruction.head
+    if head is None:
+        raise MethodError(f"The method {reconstruction.method!r} gave no head that maps could be made for.")
+    if not 256 <= settings.texture_size <= 4096:
+        raise MethodError(f"The texture size is {settings.texture_size}; choose one from 256 to 4096.")
+    progress("maps", 0.0, "Laying out the photos")
+    skin, hair = skin_material(reconstruction, settings, progress)
+    part = min(1024, settings.texture_size)
+    progress("maps", 0.9, "Eyes, mouth and lashes")
+    made = {
+        "Skin": skin,
+        "Eye": eye_material(reconstruction.views, part, settings.seed),
+        "Lashes": lashes_material(hair.colour, part // 2, settings.seed),
+        **mouth_materials(part // 2, settings.seed),
+    }
+    progress("maps", 1.0, "Maps are made")
+    wanted = {REGION_MATERIALS[region] for region in head.region_names}
+    return {name: material for name, material in made.items() if name in wanted}

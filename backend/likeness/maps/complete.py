@@ -1,0 +1,117 @@
+"""The whole skin from what was seen of it: the other side, then the person's own skin spread over the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.heads.base import HeadModel
+from likeness.maps.atlas import Atlas
+from likeness.maps.field import Surface
+from likeness.maps.fuse import SMOOTH, Fused
+from likeness.maps.places import HeadFrame, smoothstep
+
+__all__ = ["Whole", "complete"]
+
+Floats = NDArray[np.float32]
+
+BORDER = (0.001, 0.008)
+"""Metres inside the border of what was seen over which a photo takes over."""
+RIM = 0.005
+"""Metres: what changes more slowly than that is taken off near borders."""
+SLOW = 0.35
+"""Share of it that is taken off everywhere else, as light that the fit left."""
+EVEN = 0.9
+"""Share of the difference between left and right that is taken for light rather than skin."""
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """A skin without holes.
+
+    Attributes:
+        base: (V, 3) log colours, smooth; typical: (3,) the bare skin of the face.
+        detail: (S, S, 3) log colours on top, seen or mirrored, 0 elsewhere.
+        seen, mirrored: (S, S) float32: shares of a texel that come from a photo, and from the other side.
+    """
+
+    base: Floats
+    typical: Floats
+    detail: Floats
+    seen: Floats
+    mirrored: Floats
+
+
+def complete(
+    fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atlas: Atlas, surface: Surface
+) -> Whole:
+    """Complete fused photos over a head; the small atlas serves for what is slow."""
+    base, typical = _base(fused, head, frame, surface)
+    seen, rim = _trusted(fused, small, atlas)
+    detail = (fused.detail - rim) * seen[..., None]
+    there = atlas.flipped(seen) * (atlas.mirror[..., 0] >= 0)
+    mirrored = (1 - seen) * there
+    if mirrored.max() > 0:
+        detail += atlas.flipped(detail) * (1 - seen)[..., None]
+    left = (1 - seen - mirrored)[..., None]
+    detail += left * atlas.texels(fused.feature * fused.near[:, None])
+    return Whole(base, typical, detail, seen, mirrored)
+
+
+def _trusted(fused: Fused, small: Atlas, atlas: Atlas) -> tuple[Floats, Floats]:
+    """Weights as shares with soft borders, (S, S), and the slow colour to take off near them, (S, S, 3).
+
+    A border shows only where its two sides differ slowly: so the slower part of the detail fades before it ends.
+    """
+    side = (small.size, small.size)
+    seen = cv2.resize(fused.seen, side, interpolation=cv2.INTER_AREA)
+    features = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "lids", "nostrils", "eyes", "mouth")])
+    shares = np.minimum(smoothstep(0.08, 0.5, seen), small.inside).astype(np.float32)
+    texel = float(np.sqrt(np.median(small.area[small.area > 0])))
+    # Eyes and mouth are holes in the skin, not borders of what was seen.
+    solid = ((shares > 0.5) | (features > 0.5)).astype(np.uint8)
+    away = cv2.distanceTransform(solid, cv2.DIST_L2, 5) * texel
+    shares = shares * np.maximum(smoothstep(*BORDER, away), features)
+    detail = cv2.resize(fused.detail, side, interpolation=cv2.INTER_AREA)
+    bare = shares * (1 - features)
+    sigma = RIM / texel
+    weight = cv2.GaussianBlur(bare, (0, 0), sigma)
+    slow = cv2.GaussianBlur(detail * bare[..., None], (0, 0), sigma) / np.maximum(weight, 1e-3)[..., None]
+    fade = 1 - (1 - SLOW) * smoothstep(0.004, 0.03, away)
+    slow *= (fade * (1 - features) * smoothstep(0, 0.05, weight))[..., None]
+    full = (atlas.size, atlas.size)
+    return cv2.resize(shares, full) * atlas.inside, cv2.resize(slow, full)
+
+
+def _base(fused: Fused, head: HeadModel, frame: HeadFrame, surface: Surface) -> tuple[Floats, Floats]:
+    other = head.mirror.numpy()
+    known, base = fused.known.astype(np.float64), fused.base
+    area = np.maximum(surface.area, 1e-12)
+    share = np.clip(known / area, 0, 1)
+    face = share > 0.3
+    typical = np.median(base[face], axis=0) if face.any() else np.median(base, axis=0)
+
+    both = np.minimum(share, share[other])[:, None]
+    odd = surface.spread(base - base[other], (np.minimum(share, share[other]) * area), 0.012, 0.0)
+    base = base - EVEN * 0.5 * odd * smoothstep(0, 0.3, both)
+
+    weight = known + 0.4 * known[other] * (1 - share)
+    mean = (base * known[:, None] + base[other] * (0.4 * known[other] * (1 - share))[:, None]) / np.maximum(
+        weight, 1e-12
+    )[:, None]
+    # Away from what was seen the skin tends to its usual colour over a hand's breadth.
+    pull = 0.02 * area
+    mean = (mean * weight[:, None] + typical * pull[:, None]) / (weight + pull)[:, None]
+    base = surface.spread(mean.astype(np.float32), (weight + pull).astype(np.float32), SMOOTH, typical)
+
+    # What is left of slow light and shade: kept in the face, where it shapes cheeks and eyes; hardly elsewhere.
+    p = frame.points
+    inner = smoothstep(-2.0, -1.5, p[:, 1]) * smoothstep(0.2, 0.6, p[:, 2] + 0.9)
+    keep = (0.3 + 0.35 * inner)[:, None]
+    away = base - typical
+    grey = away.mean(1, keepdims=True)
+    even = typical + np.clip(keep * grey, -0.35, 0.25) + np.clip((0.45 + 0.35 * inner)[:, None] * (away - grey), -0.2, 0.2)
+    return even.astype(np.float32), typical.astype(np.float32)

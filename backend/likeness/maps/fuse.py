@@ -1,0 +1,166 @@
+"""Several photos become one: slow colours agree by averaging, fine detail comes from the photo that sees it best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.maps.atlas import Atlas
+from likeness.maps.field import Surface
+from likeness.maps.highlights import gloss_in
+from likeness.maps.skin import SkinColour
+from likeness.maps.unwrap import Unwrapped
+
+__all__ = ["Fused", "Layer", "fuse", "make_layer"]
+
+Floats = NDArray[np.float32]
+
+SMOOTH = 0.008
+"""Metres: slower changes of colour are the base, faster ones detail."""
+FEATURES = ("lips", "brows", "nostrils", "lids", "eyes", "mouth")
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A photo freed of light and gloss.
+
+    Attributes:
+        photo: laid out.
+        colour: of its skin, and its light.
+        weight: (L, L) float32: shows skin and shows it well.
+        bare: (L, L) float32: the same without lips, brows and lids.
+        shading: (V, 3) log colours of the light, to subtract.
+        gloss: (L, L, 3) log colours of gloss, to subtract.
+        base: (V, 3) log colours of bare skin, smooth; known: (V,) square metres of evidence.
+    """
+
+    photo: Unwrapped
+    colour: SkinColour
+    weight: Floats
+    bare: Floats
+    shading: Floats
+    gloss: Floats
+    base: Floats
+    known: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """All photos together.
+
+    Attributes:
+        base: (V, 3) log colours of bare skin, smooth; known: (V,) square metres of evidence.
+        detail: (S, S, 3) log colours on top of the base, 0 where nothing was seen.
+        seen: (S, S) float32 in 0..1.
+        areas: (L, L) masks, see `likeness.maps.places.draw_areas`.
+        near: (V,) how much a vertex belongs to mouth and eyes; feature: (V, 3) log colours on top of the base there.
+    """
+
+    base: Floats
+    known: Floats
+    detail: Floats
+    seen: Floats
+    areas: dict[str, Floats]
+    near: Floats
+    feature: Floats
+
+
+def make_layer(
+    photo: Unwrapped, skin: Floats, colour: SkinColour, atlas: Atlas, transfer: Floats, surface: Surface
+) -> Layer:
+    """Free a photo of its light and gloss; skin (L, L) says where it shows the person."""
+    weight = photo.weight * skin
+    features = np.maximum.reduce([photo.areas[n] for n in FEATURES])
+    bare = weight * (1 - features)
+    shading = colour.light.correction(transfer)
+    matt = photo.log - atlas.texels(shading)
+    prior = np.log(np.maximum(colour.light.level, 1e-3)).astype(np.float32)
+
+    def base_of(log: Floats, weight: Floats) -> tuple[Floats, Floats]:
+        evidence = weight * atlas.area
+        known = atlas.vertices(evidence)
+        mean = atlas.vertices(log * evidence[..., None]) / np.maximum(known, 1e-12)[:, None]
+        return surface.spread(mean, known, SMOOTH, prior), known
+
+    first = base_of(matt, bare)[0]
+    gloss = gloss_in(matt, atlas.texels(first), weight * (1 - photo.areas["eyes"]))
+    # What shone most is known least.
+    base, known = base_of(matt - gloss, bare * np.exp(-4 * gloss.mean(-1)))
+    return Layer(photo, colour, weight, bare, shading, gloss, base, known)
+
+
+def fuse(layers: list[Layer], small: Atlas, atlas: Atlas, surface: Surface) -> Fused:
+    """Fuse layers, made in a small atlas, onto one of full size."""
+    gains = _gains(layers)
+    known = np.sum([layer.known for layer in layers], axis=0)
+    base = sum((layer.base + gain) * layer.known[:, None] for layer, gain in zip(layers, gains, strict=True))
+    mean = np.mean([layer.base + gain for layer, gain in zip(layers, gains, strict=True)], axis=0)
+    base = np.where(known[:, None] > 1e-9, base / np.maximum(known, 1e-9)[:, None], mean).astype(np.float32)
+
+    total = seen = shares = None
+    size = (atlas.size, atlas.size)
+    for layer, share in zip(layers, _shares(layers), strict=True):
+        offset = atlas.texels(layer.shading + layer.base)
+        detail = layer.photo.colours(atlas)
+        detail -= offset
+        detail -= cv2.resize(layer.gloss, size, interpolation=cv2.INTER_LINEAR)
+        here = np.minimum(cv2.resize(layer.weight, size, interpolation=cv2.INTER_LINEAR), atlas.inside)
+        if len(layers) == 1:
+            total, seen = detail, here
+            break
+        share = cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
+        detail *= share[..., None]
+        total = detail if total is None else total + detail
+        shares = share if shares is None else shares + share
+        seen = here if seen is None else np.maximum(seen, here)
+    assert total is not None
+    assert seen is not None
+    if shares is not None:
+        total /= np.maximum(shares, 1e-4)[..., None]
+    total *= (seen > 0)[..., None]
+    areas = {n: np.maximum.reduce([layer.photo.areas[n] for layer in layers]) for n in layers[0].photo.areas}
+    return Fused(base, known, total, seen, areas, *_features(layers, small, surface))
+
+
+def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> tuple[Floats, Floats]:
+    """Lips and lids as fields, which reach into the folds that no photo shows."""
+    evidence, near, detail = 0.0, 0.0, 0.0
+    for layer in layers:
+        areas = layer.photo.areas
+        share = layer.weight * atlas.area
+        on_top = layer.photo.log - layer.gloss - atlas.texels(layer.shading + layer.base)
+        evidence = evidence + atlas.vertices(share)
+        near = near + atlas.vertices(share * np.maximum(areas["lips"], areas["lids"]))
+        detail = detail + atlas.vertices(on_top * share[..., None])
+    values = np.concatenate([np.asarray(near)[:, None], detail], 1) / np.maximum(evidence, 1e-12)[:, None]
+    field = surface.spread(values.astype(np.float32), np.asarray(evidence), 0.003)
+    return np.clip(field[:, 0], 0, 1), np.clip(field[:, 1:], -1.2, 0.4)
+
+
+def _gains(layers: list[Layer]) -> list[Floats]:
+    """Log colour (3,) per layer that brings it to the first choice: the layer that shows most."""
+    best = int(np.argmax([layer.known.sum() * layer.photo.scale for layer in layers]))
+    gains = []
+    for layer in layers:
+        both = np.minimum(layer.known, layers[best].known)
+        use = both > 0.05 * both.max() if both.max() > 0 else np.zeros(len(both), bool)
+        if use.sum() > 50:
+            gain = np.median((layers[best].base - layer.base)[use], axis=0)
+        else:
+            gain = np.log(layers[best].colour.light.level / layer.colour.light.level)
+        gains.append(gain.astype(np.float32))
+    return gains
+
+
+def _shares(layers: list[Layer]) -> list[Floats]:
+    """How much each layer gives to a texel's detail, (L, L): nearly all to the best one, with soft borders."""
+    if len(layers) == 1:
+        return [layers[0].weight]
+    most = max(layer.photo.scale for layer in layers)
+    worth = np.stack([layer.weight * (0.3 + 0.7 * layer.photo.scale / most) for layer in layers])
+    share = (worth / np.maximum(worth.max(0), 1e-6)) ** 6 * worth
+    sigma = worth.shape[-1] / 512 * 2
+    return [cv2.GaussianBlur(s.astype(np.float32), (0, 0), sigma) * (w > 0) for s, w in zip(share, worth, strict=True)]

@@ -1,0 +1,93 @@
+"""Fine relief: wrinkles and pores as a photo's fine shading shows them, and made-up pores where it shows none."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from likeness.maps.atlas import Atlas
+from likeness.maps.places import smoothstep
+
+__all__ = ["height_of", "micro_relief", "normals_of"]
+
+Floats = NDArray[np.float32]
+
+FINE, MIDDLE, COARSE = 0.00025, 0.0006, 0.0018  # metres: standard deviations of the filters between the bands
+DEPTH_FINE, DEPTH_MIDDLE = 0.00005, 0.00012
+"""Metres of relief at which each band saturates: pores and fine lines are some 0.05 mm deep, wrinkles 0.1 to 0.2 mm."""
+CELL = 0.00055
+"""Metres between the furrows of skin's micro-relief."""
+DEPTH_MICRO = 0.000022
+TILE = 512
+
+
+def height_of(luminance: Floats, flat: Floats, fill: Floats, micro: Floats, texel: float) -> Floats:
+    """Height over the smooth surface in metres.
+
+    Args:
+        luminance: (S, S) log luminance of what the photo adds to the smooth skin.
+        flat: (S, S) 0..1 where dark means hair rather than depth.
+        fill: (S, S) 0..1 share of made-up relief.
+        micro: (S, S) micro-relief in -1..1; texel: metres per texel.
+
+    Returns:
+        (S, S) float32.
+    """
+    blurred = [cv2.GaussianBlur(luminance, (0, 0), max(s / texel, 0.4)) for s in (MIDDLE, COARSE)]
+    fine, middle = luminance - blurred[0], blurred[0] - blurred[1]
+    height = DEPTH_FINE * np.tanh(fine / 0.12) + DEPTH_MIDDLE * np.tanh(middle / 0.22)
+    height *= 1 - flat
+    height += DEPTH_MICRO * micro * fill
+    result: Floats = height.astype(np.float32)
+    return result
+
+
+def normals_of(height: Floats, texel: Floats) -> Floats:
+    """Tangent-space normals (S, S, 3) float32, x along u, y along v (up), of a height map in metres.
+
+    Args:
+        texel: (S, S) or scalar metres per texel.
+    """
+    # A slope over three texels; row 0 is the top of the square.
+    across = cv2.Scharr(height, cv2.CV_32F, 1, 0) / 32
+    down = cv2.Scharr(height, cv2.CV_32F, 0, 1) / 32
+    normal = np.empty((*height.shape, 3), np.float32)
+    np.divide(-across, texel, out=normal[..., 0])
+    np.divide(down, texel, out=normal[..., 1])
+    normal[..., :2] = np.clip(normal[..., :2], -1.5, 1.5)
+    length = np.sqrt(normal[..., 0] ** 2 + normal[..., 1] ** 2 + 1)
+    normal[..., 0] /= length
+    normal[..., 1] /= length
+    normal[..., 2] = 1 / length
+    return normal
+
+
+def micro_relief(atlas: Atlas, seed: int) -> Floats:
+    """Pores and furrows over an atlas, (S, S) in -1..1, a pattern that repeats every `TILE` texels."""
+    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    side = min(TILE, atlas.size)
+    tile = _tile(side, max(round(side * texel / CELL), 4), seed)
+    count = -(-atlas.size // side)
+    return np.tile(tile, (count, count))[: atlas.size, : atlas.size]
+
+
+@lru_cache(maxsize=8)
+def _tile(side: int, cells: int, seed: int) -> Floats:
+    random = np.random.default_rng(seed)
+    cells = min(cells, side // 2)
+    grid = np.stack(np.meshgrid(np.arange(cells), np.arange(cells), indexing="ij"), -1).reshape(-1, 2)
+    sites = (grid + 0.5 + random.uniform(-0.45, 0.45, grid.shape)) / cells % 1.0
+    tree = cKDTree(sites, boxsize=1.0)
+    places = (np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"), -1) + 0.5) / side
+    first, second = np.moveaxis(tree.query(places, k=2)[0] * cells, -1, 0)
+    furrow = np.exp(-(((second - first) / 0.16) ** 2))
+    depth = random.uniform(0.5, 1.0, len(sites))[tree.query(places)[1]]
+    pore = np.exp(-((first / 0.22) ** 2)) * smoothstep(0.8, 0.95, depth)
+    relief = depth * 0.4 - 0.8 * furrow - 1.2 * pore
+    relief -= relief.mean()
+    result: Floats = np.clip(relief, -1, 1).astype(np.float32)
+    return result

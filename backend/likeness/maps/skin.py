@@ -1,0 +1,141 @@
+"""Tells a person's skin from hair, glasses, clothes and background by its colour and by the light on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.maps.atlas import Atlas
+from likeness.maps.light import Light, fit_light
+from likeness.maps.places import smoothstep
+from likeness.maps.unwrap import Unwrapped
+
+__all__ = ["SkinColour", "find_skin"]
+
+Floats = NDArray[np.float32]
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class SkinColour:
+    """The colour of a person's skin in one photo.
+
+    Attributes:
+        chroma: (2,) mean of ln(R/G) and ln(B/G) in linear light; precision: (2, 2) inverse covariance.
+        spread: robust standard deviation of ln(luminance) about what the light predicts.
+        light: the light of the photo, such that ``transfer @ light`` is the luminous skin itself.
+    """
+
+    chroma: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    spread: float
+    light: Light
+
+    def distance(self, log: Floats) -> Floats:
+        """Squared Mahalanobis distance of the chroma of log colours (..., 3)."""
+        d = _chroma(log) - self.chroma.astype(np.float32)
+        result: Floats = np.einsum("...i,ij,...j->...", d, self.precision.astype(np.float32), d, optimize=True)
+        return result
+
+
+def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> tuple[Floats, SkinColour]:
+    """Where a photo shows skin.
+
+    Args:
+        photo: laid out in the atlas.
+        transfer: (V, 9), see `likeness.maps.transfer`.
+
+    Returns:
+        (L, L) float32, 0..1, how sure it is that the texel is skin, lips, brow or beard of the person; and the colour.
+    """
+    areas, log = photo.areas, photo.log
+    features = np.maximum.reduce([areas[n] for n in ("eyes", "mouth", "lips", "brows", "nostrils", "lids")])
+    core = areas["oval"] * (1 - features) * photo.weight
+    # The outline of the landmarks runs along hair and background.
+    core = core * cv2.erode(areas["oval"], np.ones((5, 5), np.uint8), iterations=max(atlas.size // 128, 1))
+    core[core < 0.3] = 0
+    if (core > 0).sum() < 30:
+        core = areas["oval"] * photo.weight
+    colour = _learn(log, core, atlas, transfer)
+
+    luminance = log.mean(-1)
+    predicted = atlas.texels(np.log(np.maximum(colour.light.shading(transfer).mean(1), 1e-3)).astype(np.float32))
+    residual = luminance - predicted
+    distance = colour.distance(log)
+
+    # Inside the face only what is plainly something else goes; outside, only what is plainly skin stays.
+    deep = max(atlas.size // 64, 1)
+    inner = cv2.erode(areas["oval"], np.ones((3, 3), np.uint8), iterations=deep)
+    inner = cv2.GaussianBlur(inner, (0, 0), deep / 2)
+    loose = 1 + 1.6 * inner
+    by_colour = smoothstep(14 * loose, 6 * loose, distance)
+    darkest = -0.40 - 0.8 * inner - 1.0 * colour.spread
+    by_light = smoothstep(darkest - 0.2, darkest + 0.15, residual) * smoothstep(1.4, 0.9, residual)
+    skin = by_colour * by_light
+
+    # A beard is dark and of little colour; bright or colourful things below the chin are not.
+    beard = areas["beard"] * smoothstep(0.25, 0.0, residual) * smoothstep(60, 30, distance)
+    kept = np.maximum(_kept(areas, skin), 0.9 * beard * (1 - areas["lips"]))
+    skin = np.maximum(skin, kept) * (1 - areas["mouth"]) * (1 - areas["eyes"])
+    return _tidied(skin, kept, atlas), colour
+
+
+def _kept(areas: dict[str, Floats], skin: Floats) -> Floats:
+    """What belongs to the face whatever its colour; covered eyes (sunglasses) and brows do not."""
+    kept = np.maximum(areas["lips"], areas["nostrils"])
+    ring = areas["lids"] * (1 - areas["eyes"]) * (1 - areas["brows"])
+    half = np.arange(ring.shape[1]) < ring.shape[1] // 2
+    for side in (half, ~half):
+        around = ring * side
+        if around.sum() > 0 and (around * skin).sum() > 0.45 * around.sum():
+            kept = np.maximum(kept, np.maximum(areas["brows"], areas["lids"]) * side)
+    return kept
+
+
+def _tidied(skin: Floats, kept: Floats, atlas: Atlas) -> Floats:
+    """Rims of what is not skin go with it, and specks on either side vanish."""
+    reach = max(atlas.size // 128, 1)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    skin = cv2.morphologyEx(skin, cv2.MORPH_CLOSE, around)
+    skin = cv2.erode(skin, around, iterations=2)
+    skin = cv2.morphologyEx(skin, cv2.MORPH_OPEN, around, iterations=2)
+    soft = cv2.GaussianBlur(skin, (0, 0), reach * 0.75)
+    result: Floats = np.maximum(np.minimum(soft, cv2.dilate(skin, around)), kept * (skin.max() > 0))
+    return result
+
+
+def _learn(log: Floats, core: Floats, atlas: Atlas, transfer: Floats) -> SkinColour:
+    weight = core[core > 0].astype(np.float64)
+    samples = _chroma(log[core > 0]).astype(np.float64)
+    bright = log.mean(-1)[core > 0]
+    # The darkest part of a face is hair, frames and shadow.
+    dark = np.percentile(bright, 15)
+    weight = weight * np.where(bright < dark, 0.2, 1.0)
+    centre = np.median(samples, axis=0)
+    covariance = np.diag(np.maximum(1.48 * np.median(abs(samples - centre), axis=0), 0.04) ** 2)
+    floor = np.diag([0.045**2, 0.055**2])
+    for _ in range(ROUNDS):
+        d = samples - centre
+        distance = np.einsum("ni,ij,nj->n", d, np.linalg.inv(covariance), d)
+        w = weight / (1 + distance / 4)  # Student's t with four degrees of freedom
+        centre = (w[:, None] * samples).sum(0) / w.sum()
+        d = samples - centre
+        covariance = np.einsum("n,ni,nj->ij", w, d, d) / w.sum() + floor
+    precision = np.linalg.inv(covariance)
+    d = samples - centre
+    trusted = np.zeros_like(core)
+    trusted[core > 0] = weight * smoothstep(14, 6, np.einsum("ni,ij,nj->n", d, precision, d))
+    light = fit_light(log, trusted, atlas, transfer)
+    predicted = atlas.texels(np.log(np.maximum(light.shading(transfer).mean(1), 1e-3)).astype(np.float32))
+    residual = (log.mean(-1) - predicted)[trusted > 0.2]
+    spread = 1.48 * float(np.median(abs(residual - np.median(residual)))) if len(residual) else 0.2
+    return SkinColour(centre, precision, min(spread, 0.35), light)
+
+
+def _chroma(log: Floats) -> Floats:
+    result: Floats = np.stack([log[..., 0] - log[..., 1], log[..., 2] - log[..., 1]], -1)
+    return result
