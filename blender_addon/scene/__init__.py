@@ -9,6 +9,7 @@ import bpy
 
 from ..link.package import Package
 from . import owned
+from .limits import add_limits
 from .materials import make_materials
 from .mesh import add_modifiers, make_mesh
 from .rig import make_rig
@@ -53,6 +54,7 @@ def build(package: Package, scene: bpy.types.Scene | None = None, *, studio: boo
     mesh = make_mesh(package, make_materials(package))
     collection.objects.link(mesh)
     add_modifiers(mesh, rig)
+    add_limits(rig, mesh, package)
 
     cameras, actions = {}, []
     if package.views:

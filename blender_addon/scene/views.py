@@ -132,8 +132,8 @@ def make_action(head: bpy.types.Object, rig: bpy.types.Object, package: Package,
         for i, angle in _angles(rig.data.bones[joint.name], rotation)
     ]
     curves += [(keys, f'key_blocks["{name}"].value', 0, view.expression.get(name, 0.0)) for name in package.expressions]
-    layered = hasattr(bpy.types.Action, "fcurve_ensure_for_datablock")
-    actions: dict[Any, bpy.types.Action] = {rig: bpy.data.actions.new(title)}
+    actions: dict[Any, Any] = {rig: bpy.data.actions.new(title)}
+    layered = hasattr(actions[rig], "fcurve_ensure_for_datablock")
     actions[keys] = actions[rig] if layered else bpy.data.actions.new(f"{title} keys")
     for owner in (rig, keys):
         animation = owner.animation_data_create()

@@ -1,0 +1,89 @@
+"""What the tests inside Blender get: packages, the numbers they must reach, and the built extension."""
+
+import json
+import os
+import runpy
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import made_avatar
+import numpy as np
+import pytest
+import torch
+
+from likeness import package
+from likeness.avatar import Avatar
+from likeness.camera import Camera
+from likeness.heads.base import triangulate
+from likeness.render.raster import rasterise
+from likeness.render.view import project
+from likeness.sheet import posed
+
+ROOT = Path(__file__).parents[2]
+SIDE = 300
+"""Height in pixels of the silhouettes."""
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    return True if collection_path.name == "inside" else None
+
+
+def avatar() -> Avatar:
+    """The made avatar, seen by three kinds of cameras."""
+    egg = made_avatar.make()
+    (first,) = egg.views
+    wide = Camera(160, 100, 190.0, 205.0, 90.0, 47.0, np.diag([1.0, -1, -1]), np.array([0, 0.1, 0.6]))
+    flat = Camera(80, 110, 300.0, 300.0, 45.0, 80.0, first.camera.rotation, first.camera.translation, "orthographic")
+    views = [first]
+    for name, camera in (("wide.png", wide), ("flat.png", flat)):
+        photo = np.full((camera.height, camera.width, 3), 90, np.uint8)
+        views.append(replace(first, name=name, photo=photo, camera=camera, pose=first.pose * 0.5))
+    return replace(egg, views=tuple(views))
+
+
+@pytest.fixture(scope="session")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all that `inside` reads."""
+    folder = tmp_path_factory.mktemp("blender")
+    made = avatar()
+    package.save(made, folder / "Egg.likeness")
+    package.save(made, folder / "zipped.zip")
+    hostile(folder)
+    expected = {"vertices": made.vertices, "polygons": made.polygons, "region": made.polygon_region}
+    for i, view in enumerate(made.views):
+        expected[f"posed_{i}"] = posed(made, view)
+        expected[f"pixels_{i}"] = view.camera.project(expected[f"posed_{i}"])
+        expected[f"silhouette_{i}"] = silhouette(made, view.camera, expected[f"posed_{i}"])
+    np.savez(folder / "expected.npz", **expected)
+    runpy.run_path(str(ROOT / "build_addon.py"))["build"](folder)
+    return folder
+
+
+def silhouette(made: Avatar, camera: Camera, vertices: np.ndarray) -> np.ndarray:
+    """(H, W) bool, `SIDE` pixels high."""
+    camera = camera.resized(round(camera.width * SIDE / camera.height), SIDE)
+    polygons = torch.as_tensor(made.polygons.astype(np.int64))
+    corners, parent = triangulate(polygons)
+    points = project(camera, torch.as_tensor(vertices))
+    return rasterise(points, torch.gather(polygons[parent], 1, corners), camera.width, camera.height).covered.numpy()
+
+
+def hostile(folder: Path) -> None:
+    """Packages that must be refused: one that reaches outside, one whose polygons do."""
+    for name in ("outside", "broken"):
+        shutil.copytree(folder / "Egg.likeness", folder / f"{name}.likeness")
+    manifest = folder / "outside.likeness" / "avatar.json"
+    data = json.loads(manifest.read_text())
+    data["materials"]["Skin"]["maps"]["albedo"]["file"] = "maps/../../secret.png"
+    manifest.write_text(json.dumps(data))
+    geometry = folder / "broken.likeness" / "geometry.npz"
+    arrays = dict(np.load(geometry))
+    arrays["polygons"] = arrays["polygons"] + 10_000
+    np.savez(geometry, **arrays)
+
+
+@pytest.fixture
+def bpy_environment(room: Path, tmp_path: Path) -> dict[str, str]:
+    """Environment of a Blender process that keeps the user's settings out."""
+    return os.environ | {"BLENDER_USER_RESOURCES": str(tmp_path / "user"), "LIKENESS_TEST_ROOM": str(room)}
