@@ -38,7 +38,7 @@ __all__ = ["Drawn", "make_subject"]
 
 Floats = NDArray[np.float64]
 
-SIZE, SAMPLES = 512, 16
+SIZE, SAMPLES = 512, 12
 YAWS = (-35.0, 0.0, 30.0)
 
 
