@@ -9,7 +9,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 
 from likeness.heads import ict_rig
 from likeness.heads.anny_parts import IRIS_UV_RADIUS
-from likeness.heads.base import HeadModel
+from likeness.heads.base import HeadModel, LandmarkEmbedding, triangulate
 from likeness.heads.expressions import ARKIT
 from likeness.heads.gaze import look
 from likeness.heads.ict_groups import soft_groups
@@ -98,6 +98,7 @@ def compile_ict(files: IctFiles, progress: Progress = quiet) -> HeadModel:
         joints_identity=_tensor(joints_identity / 100),
         skin_weights=_tensor(weights[used]),
         mirror=torch.from_numpy(partners(files.vertices[used], kept)),
+        landmarks={"ibug68": _at(renumbered[files.points68], kept)},
         groups={name: _tensor(group[used]) for name, group in soft_groups(files).items()},
         notes="Compiled from ICT-FaceKit (USC Institute for Creative Technologies), "
         f"https://github.com/ICT-VGL/ICT-FaceKit; iris radius {IRIS_UV_RADIUS} in the eye's UV square.",
@@ -106,6 +107,15 @@ def compile_ict(files: IctFiles, progress: Progress = quiet) -> HeadModel:
 
 def _tensor(values: Floats) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _at(vertices: Ints, polygons: Ints) -> LandmarkEmbedding:
+    """Vertices (L,) as an embedding."""
+    corner, parent = triangulate(torch.from_numpy(polygons))
+    triangles = torch.gather(torch.from_numpy(polygons)[parent], 1, corner).numpy()
+    first = np.argmax((triangles[None] == vertices[:, None, None]).any(-1), 1)
+    share = triangles[first] == vertices[:, None]
+    return LandmarkEmbedding(torch.from_numpy(first), _tensor(share.astype(np.float64)))
 
 
 def _arkit(files: IctFiles, name: str) -> Floats:

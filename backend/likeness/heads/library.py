@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from safetensors.torch import load_file
+
 from likeness.errors import HeadError, WeightsError
-from likeness.heads import anny, ict
+from likeness.heads import anny, embedding, ict
 from likeness.heads.base import HeadModel
 from likeness.heads.ict_source import pack_ict, read_ict
 from likeness.progress import Progress, quiet
@@ -17,8 +19,10 @@ from likeness.weights import face_networks
 from likeness.weights.store import home
 from likeness.weights.wheel import check
 
-__all__ = ["HeadEntry", "install", "list_heads", "open_head"]
+__all__ = ["CALIBRATIONS", "HeadEntry", "calibrated", "install", "list_heads", "open_head"]
 
+CALIBRATIONS = Path(__file__).parent / "calibrations"
+"""NAME.safetensors each: "bias" and "sigma" as in `HeadModel.landmark_bias` and `landmark_sigma`."""
 ANNY = ("Anny head", "Apache-2.0 AND CC0-1.0")
 ICT_HOME = "https://github.com/ICT-VGL/ICT-FaceKit"
 
@@ -51,6 +55,15 @@ def open_head(name: str = "auto", progress: Progress = quiet) -> HeadModel:
             raise HeadError(f"The head ict is not installed; {_how_to_install_ict()}.")
         return _cached(_path("ict", ict.VERSION), lambda p: ict.compile_ict(read_ict(_ict_source(), p), p), progress)
     raise HeadError(f'There is no head "{name}"; choose auto, anny or ict.')
+
+
+def calibrated(head: HeadModel) -> HeadModel:
+    """The head with the bias and noise of its landmarks, where a calibration of it is shipped."""
+    path = CALIBRATIONS / f"{head.name}.safetensors"
+    if not path.exists():
+        return head
+    values = load_file(path)
+    return replace(head, landmark_bias=values["bias"], landmark_sigma=values["sigma"])
 
 
 def list_heads() -> list[HeadEntry]:
@@ -91,7 +104,7 @@ def _install_ict(source: Path | None, progress: Progress) -> None:
     if not source.exists():
         raise HeadError(f"{source} does not exist; {_how_to_install_ict()}.")
     files = read_ict(source, progress)
-    head = ict.compile_ict(files, progress)
+    head = embedding.embed_landmarks(ict.compile_ict(files, progress), progress)
     place = _ict_source()
     beside = place.with_name(f".{place.name}.{os.getpid()}")
     try:
@@ -130,7 +143,7 @@ def _ict_source() -> Path:
 
 
 def _path(name: str, version: int) -> Path:
-    return home() / "heads" / f"{name}-{version}.safetensors"
+    return home() / "heads" / f"{name}-{version}-{embedding.VERSION}.safetensors"
 
 
 def _status(path: Path) -> str:
@@ -140,5 +153,5 @@ def _status(path: Path) -> str:
 def _cached(path: Path, make: Callable[[Progress], HeadModel], progress: Progress) -> HeadModel:
     """Load the file, or make it. Two processes may make it at once: each renames a whole file into place."""
     if not path.exists():
-        make(progress).save(path)
-    return HeadModel.load(path)
+        embedding.embed_landmarks(make(progress), progress).save(path)
+    return calibrated(HeadModel.load(path))
