@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from face_cases import CASES, inputs
+
 from likeness.faces.mesh import assembled
 from likeness.networks.graph import face_network, one_thread
 

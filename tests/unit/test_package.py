@@ -8,6 +8,7 @@ from pathlib import Path
 import made_avatar
 import numpy as np
 import pytest
+
 from likeness import package
 from likeness.avatar import Avatar, Map, Material
 from likeness.errors import OutputError, PackageError

@@ -14,6 +14,7 @@ from typing import Any
 import made_avatar
 import numpy as np
 import pytest
+
 from likeness import package
 from likeness.errors import PackageError
 

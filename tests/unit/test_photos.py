@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
+
 from likeness import photos
 from likeness.errors import PhotoError
 from likeness.photos import decode
-from PIL import Image, ImageCms
 
 WIDTH, HEIGHT = 96, 80
 

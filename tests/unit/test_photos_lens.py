@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness import photos
 from PIL import Image
+
+from likeness import photos
 
 F35, FOCAL, X_RESOLUTION, UNIT, WIDE, HIGH = 41989, 37386, 41486, 41488, 40962, 40963
 DIAGONAL = math.hypot(36, 24)

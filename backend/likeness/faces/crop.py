@@ -65,6 +65,12 @@ class Window:
         result[:, :2] = centred @ np.array([[c, s], [-s, c]]) + [self.x, self.y]
         return result
 
+    def from_photo(self, points: NDArray[np.floating[Any]], size: int) -> NDArray[np.float64]:
+        """Points (N, 2) in pixels of the photo to pixels of the cut of that size."""
+        c, s = math.cos(self.angle), math.sin(self.angle)
+        centred = (np.asarray(points, np.float64) - [self.x, self.y]) @ np.array([[c, -s], [s, c]])
+        return np.asarray((centred + self.side / 2) * (size / self.side))
+
 
 def fitted(points: NDArray[np.float64], angle: float, margin: float) -> Window:
     """The smallest window turned by `angle` that holds the points (N, 2) in pixels, its side widened by `margin`."""

@@ -19,6 +19,8 @@ __all__ = ["landmarks_in", "landmarks_of"]
 
 SIZE = 192
 _MARGIN = 1.5  # the network was trained on windows half as wide again as the landmarks' box
+_PASSES = 6
+_SETTLED = math.radians(4)
 _EYE_RING = 16  # the first points of an eye's list are the ring of its lids
 
 
@@ -46,14 +48,19 @@ def landmarks_of(
     return landmarks_in(pixels, Window(float(x), float(y), side, math.radians(roll)))
 
 
-def landmarks_in(pixels: NDArray[np.uint8], window: Window, passes: int = 2) -> tuple[NDArray[np.float64], float]:
-    """As `landmarks_of`, from a window around the face; each further pass looks again, round the landmarks found."""
+def landmarks_in(pixels: NDArray[np.uint8], window: Window) -> tuple[NDArray[np.float64], float]:
+    """As `landmarks_of`, from a window around the face, looking again round the landmarks found.
+
+    Twice, which settles the place; more often while the face still turns out to be turned.
+    """
     points, score = _look(pixels, window)
-    for _ in range(passes - 1):
-        if score < 0.1:
-            break
+    for i in range(_PASSES):
         dx, dy = points[263, :2] - points[33, :2]
-        window = fitted(points[:468, :2], math.atan2(dy, dx), _MARGIN)
+        again = fitted(points[:468, :2], math.atan2(dy, dx), _MARGIN)
+        turned = abs(math.remainder(again.angle - window.angle, math.tau))
+        if score < 0.1 or (i > 0 and turned < _SETTLED):
+            break
+        window = again
         points, score = _look(pixels, window)
     return points, score
 
