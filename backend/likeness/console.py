@@ -7,18 +7,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
-
 from likeness.progress import Progress
 
 __all__ = ["fail", "reporter"]
 
+NOTE = "note"
+"""A stage of its own: what a user should know of a photo; it stays on the screen."""
+
 
 def fail(message: str) -> None:
-    """One red sentence on standard error."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]likeness:[/red] {message}", markup=True)
+    """One sentence on standard error, its mark in red on a terminal."""
+    mark = "\x1b[31mlikeness:\x1b[0m" if sys.stderr.isatty() else "likeness:"
+    print(mark, " ".join(message.split()), file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager
@@ -27,17 +27,25 @@ def reporter() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield _lines()
         return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
     columns = (TextColumn("{task.fields[stage]:>8}"), BarColumn(), TextColumn("{task.description}"))
     bars = Bars(*columns, TimeElapsedColumn(), console=Console(stderr=True))
     stages: dict[str, TaskID] = {}
     with bars:
 
         def show(stage: str, fraction: float, message: str) -> None:
+            if stage == NOTE:
+                bars.console.print(f"    [yellow]note[/yellow] {escape(message)}", highlight=False)
+                return
             if stage not in stages:
                 for task in stages.values():
                     bars.stop_task(task)
-                stages[stage] = bars.add_task(message, total=1.0, stage=stage)
-            bars.update(stages[stage], completed=fraction, description=message)
+                stages[stage] = bars.add_task(escape(message), total=1.0, stage=stage)
+            bars.update(stages[stage], completed=fraction, description=escape(message))
 
         yield show
 

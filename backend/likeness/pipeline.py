@@ -48,6 +48,8 @@ def reconstruct(
     for i, source in enumerate(sources):
         progress("faces", i / len(sources), "Looking for the face")
         photo = source if isinstance(source, Photo) else photos.load(Path(source))
+        for note in photo.notes:
+            progress("note", 0.0, f"{photo.path.name}: {note}")
         found.append(faces.find(photo, face))
     progress("faces", 1.0, f"Found the face in {len(found)} photo{'s' * (len(found) > 1)}")
 

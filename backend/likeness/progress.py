@@ -8,7 +8,8 @@ __all__ = ["Cancelled", "Progress", "quiet"]
 
 Progress = Callable[[str, float, str], None]
 """``progress(stage, fraction, message)``: stage is a short word ("faces", "fit", "maps", …), fraction
-runs 0..1 within the stage, message is a sentence for people. It may raise `Cancelled`."""
+runs 0..1 within the stage, message is a sentence for people. The stage "note" is no step of the work but
+something a user should know ("a.gif: only the first of its 3 frames is used"). It may raise `Cancelled`."""
 
 
 class Cancelled(Exception):  # noqa: N818 - not an error

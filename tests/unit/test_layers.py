@@ -18,7 +18,8 @@ LAYERS = [
     {"assemble", "package"},
     {"pipeline"},
     {"blend", "sheet"},
-    {"console", "cli", "server", "jobs"},
+    {"console", "doctor"},
+    {"cli", "server", "jobs"},
 ]
 """From the bottom up; a module imports from its own layer or from below."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from likeness.photos.colour import to_srgb
 from likeness.photos.lens import focal_length
 from likeness.photos.photo import Photo
 
-__all__ = ["load"]
+__all__ = ["load", "load_photos"]
 
 MAX_BYTES = 512 << 20
 MAX_PIXELS = 100_000_000
@@ -75,6 +75,11 @@ def load(path: Path | str) -> Photo:
         with image:
             _check_size(image, name)
             return _decoded(image, path, name)
+
+
+def load_photos(paths: Iterable[Path | str]) -> list[Photo]:
+    """Read several photos; see `load`."""
+    return [load(path) for path in paths]
 
 
 def _first_bytes(path: Path, name: str) -> bytes:
