@@ -45,13 +45,13 @@ class Whole:
     mirrored: Floats
 
 
-def complete(
-    fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atlas: Atlas, surface: Surface
-) -> Whole:
+def complete(fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atlas: Atlas, surface: Surface) -> Whole:
     """Complete fused photos over a head; the small atlas serves for what is slow."""
     base, typical = _base(fused, head, frame, surface)
-    seen, rim = _trusted(fused, small, atlas)
-    detail = (fused.detail - rim) * seen[..., None]
+    seen, rim, bound = _trusted(fused, frame, small, atlas)
+    detail = fused.detail - rim
+    # Hair over the cheek, a collar, a chain: the farther out, the less a photo may differ from smooth skin.
+    detail = bound[..., None] * np.tanh(detail / bound[..., None]) * seen[..., None]
     there = atlas.flipped(seen) * (atlas.mirror[..., 0] >= 0)
     mirrored = (1 - seen) * there
     if mirrored.max() > 0:
@@ -61,8 +61,9 @@ def complete(
     return Whole(base, typical, detail, seen, mirrored)
 
 
-def _trusted(fused: Fused, small: Atlas, atlas: Atlas) -> tuple[Floats, Floats]:
-    """Weights as shares with soft borders, (S, S), and the slow colour to take off near them, (S, S, 3).
+def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tuple[Floats, Floats, Floats]:
+    """Weights as shares with soft borders, (S, S), the slow colour to take off near them, (S, S, 3), and how far a
+    texel may differ from the smooth skin, (S, S).
 
     A border shows only where its two sides differ slowly: so the slower part of the detail fades before it ends.
     """
@@ -82,8 +83,20 @@ def _trusted(fused: Fused, small: Atlas, atlas: Atlas) -> tuple[Floats, Floats]:
     slow = cv2.GaussianBlur(detail * bare[..., None], (0, 0), sigma) / np.maximum(weight, 1e-3)[..., None]
     fade = 1 - (1 - SLOW) * smoothstep(0.004, 0.03, away)
     slow *= (fade * (1 - features) * smoothstep(0, 0.05, weight))[..., None]
+    face = small.texels(_face(frame))
+    bound = 0.07 + 0.55 * smoothstep(0.004, 0.022, away) * face
+    bound = np.maximum(bound, 2.5 * cv2.GaussianBlur(features, (0, 0), 0.002 / texel)).astype(np.float32)
+    # Shoulders and neck are seldom bare: their colour counts, their detail hardly.
+    shares = shares * (0.25 + 0.75 * face)
     full = (atlas.size, atlas.size)
-    return cv2.resize(shares, full) * atlas.inside, cv2.resize(slow, full)
+    return cv2.resize(shares, full) * atlas.inside, cv2.resize(slow, full), cv2.resize(bound, full)
+
+
+def _face(frame: HeadFrame) -> Floats:
+    """(V,) 1 on face, forehead and ears, 0 on neck and shoulders and behind."""
+    _, y, z = frame.points.T
+    result: Floats = (smoothstep(-2.3, -1.75, y) * smoothstep(-1.9, -1.3, z)).astype(np.float32)
+    return result
 
 
 def _base(fused: Fused, head: HeadModel, frame: HeadFrame, surface: Surface) -> tuple[Floats, Floats]:
@@ -113,5 +126,7 @@ def _base(fused: Fused, head: HeadModel, frame: HeadFrame, surface: Surface) -> 
     keep = (0.3 + 0.35 * inner)[:, None]
     away = base - typical
     grey = away.mean(1, keepdims=True)
-    even = typical + np.clip(keep * grey, -0.35, 0.25) + np.clip((0.45 + 0.35 * inner)[:, None] * (away - grey), -0.2, 0.2)
+    even = (
+        typical + np.clip(keep * grey, -0.35, 0.25) + np.clip((0.45 + 0.35 * inner)[:, None] * (away - grey), -0.2, 0.2)
+    )
     return even.astype(np.float32), typical.astype(np.float32)

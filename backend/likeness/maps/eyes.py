@@ -71,7 +71,11 @@ def _sampled(
         level = np.percentile(white.mean(1), 75)
         # The white keeps no colour cast of the photo either, but only half: its own tint is not known.
         tint = np.percentile(white, 75, axis=0)
-        colour = colour * np.clip(0.5 / max(level, 0.05), 0.7, 2.2) * np.clip((level / np.maximum(tint, 0.02)) ** 0.5, 0.8, 1.25)
+        colour = (
+            colour
+            * np.clip(0.5 / max(level, 0.05), 0.7, 2.2)
+            * np.clip((level / np.maximum(tint, 0.02)) ** 0.5, 0.8, 1.25)
+        )
     if colour.mean() > 0.45:
         return None  # glare or closed lids
     result: NDArray[np.float64] = np.clip(colour, 0.012, 0.4)

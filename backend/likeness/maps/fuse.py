@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from likeness.maps.atlas import Atlas
 from likeness.maps.field import Surface
 from likeness.maps.highlights import gloss_in
-from likeness.maps.skin import SkinColour
+from likeness.maps.skin import SkinSeen
 from likeness.maps.unwrap import Unwrapped
 
 __all__ = ["Fused", "Layer", "fuse", "make_layer"]
@@ -29,7 +29,7 @@ class Layer:
 
     Attributes:
         photo: laid out.
-        colour: of its skin, and its light.
+        skin: where it shows skin.
         weight: (L, L) float32: shows skin and shows it well.
         bare: (L, L) float32: the same without lips, brows and lids.
         shading: (V, 3) log colours of the light, to subtract.
@@ -38,7 +38,7 @@ class Layer:
     """
 
     photo: Unwrapped
-    colour: SkinColour
+    skin: SkinSeen
     weight: Floats
     bare: Floats
     shading: Floats
@@ -68,16 +68,14 @@ class Fused:
     feature: Floats
 
 
-def make_layer(
-    photo: Unwrapped, skin: Floats, colour: SkinColour, atlas: Atlas, transfer: Floats, surface: Surface
-) -> Layer:
-    """Free a photo of its light and gloss; skin (L, L) says where it shows the person."""
-    weight = photo.weight * skin
+def make_layer(photo: Unwrapped, skin: SkinSeen, atlas: Atlas, transfer: Floats, surface: Surface) -> Layer:
+    """Free a photo of its light and gloss."""
+    weight = photo.weight * skin.share
     features = np.maximum.reduce([photo.areas[n] for n in FEATURES])
     bare = weight * (1 - features)
-    shading = colour.light.correction(transfer)
+    shading = skin.colour.light.correction(transfer)
     matt = photo.log - atlas.texels(shading)
-    prior = np.log(np.maximum(colour.light.level, 1e-3)).astype(np.float32)
+    prior = np.log(np.maximum(skin.colour.light.level, 1e-3)).astype(np.float32)
 
     def base_of(log: Floats, weight: Floats) -> tuple[Floats, Floats]:
         evidence = weight * atlas.area
@@ -89,7 +87,7 @@ def make_layer(
     gloss = gloss_in(matt, atlas.texels(first), weight * (1 - photo.areas["eyes"]))
     # What shone most is known least.
     base, known = base_of(matt - gloss, bare * np.exp(-4 * gloss.mean(-1)))
-    return Layer(photo, colour, weight, bare, shading, gloss, base, known)
+    return Layer(photo, skin, weight, bare, shading, gloss, base, known)
 
 
 def fuse(layers: list[Layer], small: Atlas, atlas: Atlas, surface: Surface) -> Fused:
@@ -150,7 +148,7 @@ def _gains(layers: list[Layer]) -> list[Floats]:
         if use.sum() > 50:
             gain = np.median((layers[best].base - layer.base)[use], axis=0)
         else:
-            gain = np.log(layers[best].colour.light.level / layer.colour.light.level)
+            gain = np.log(layers[best].skin.colour.light.level / layer.skin.colour.light.level)
         gains.append(gain.astype(np.float32))
     return gains
 

@@ -70,7 +70,7 @@ def draw_areas(landmarks: NDArray[np.float64], interocular: float, width: int, h
 
     grown = {"brows": 0.035, "nostrils": 0.02, "lips": 0.015}
     areas = {name: drawn(polygons, grown.get(name, 0.0)) for name, polygons in AREAS.items()}
-    return areas | {"lids": drawn((EYE_R, EYE_L), 0.11)}
+    return areas | {"lids": drawn((EYE_R, EYE_L), 0.09)}
 
 
 @dataclass(frozen=True, eq=False)

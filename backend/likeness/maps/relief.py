@@ -25,7 +25,7 @@ DEPTH_MICRO = 0.000022
 TILE = 512
 
 
-def height_of(luminance: Floats, flat: Floats, fill: Floats, micro: Floats, texel: float) -> Floats:
+def height_of(luminance: Floats, flat: Floats, fill: Floats, micro: Floats, texel: float, sharp: float) -> Floats:
     """Height over the smooth surface in metres.
 
     Args:
@@ -33,13 +33,17 @@ def height_of(luminance: Floats, flat: Floats, fill: Floats, micro: Floats, texe
         flat: (S, S) 0..1 where dark means hair rather than depth.
         fill: (S, S) 0..1 share of made-up relief.
         micro: (S, S) micro-relief in -1..1; texel: metres per texel.
+        sharp: pixels per metre of the photo, which tell grain of the picture from grain of the skin.
 
     Returns:
         (S, S) float32.
     """
     blurred = [cv2.GaussianBlur(luminance, (0, 0), max(s / texel, 0.4)) for s in (MIDDLE, COARSE)]
     fine, middle = luminance - blurred[0], blurred[0] - blurred[1]
-    height = DEPTH_FINE * np.tanh(fine / 0.12) + DEPTH_MIDDLE * np.tanh(middle / 0.22)
+    # A band is believed where two to four pixels of the photo span its features.
+    depth_fine = DEPTH_FINE * float(smoothstep(1 / MIDDLE, 3 / MIDDLE, sharp))
+    depth_middle = DEPTH_MIDDLE * float(smoothstep(0.8 / COARSE, 3 / COARSE, sharp))
+    height = depth_fine * np.tanh(fine / 0.12) + depth_middle * np.tanh(middle / 0.22)
     height *= 1 - flat
     height += DEPTH_MICRO * micro * fill
     result: Floats = height.astype(np.float32)

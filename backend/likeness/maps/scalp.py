@@ -20,7 +20,7 @@ Floats = NDArray[np.float32]
 CRANIUM = -1.3
 """Where the middle of the skull lies behind the eyes, in distances between the eyes."""
 LINE = np.array([
-    (0, 1.22), (22, 1.24), (38, 1.16), (50, 0.86), (58, 0.56), (68, 0.34), (77, -0.12), (84, -0.12), (90, 0.3),
+    (0, 1.22), (22, 1.24), (38, 1.16), (50, 0.86), (58, 0.56), (68, 0.40), (77, 0.12), (84, 0.12), (90, 0.4),
     (112, 0.3), (122, -0.1), (135, -0.75), (155, -1.0), (180, -1.05),
 ])  # fmt: skip
 """The lower edge of hair: degrees from the front around the skull, height over the eyes in distances between them."""
@@ -40,7 +40,7 @@ def hairline(frame: HeadFrame) -> Floats:
     x, y, z = frame.points.T
     around = np.degrees(np.arctan2(abs(x), z - CRANIUM))
     edge = np.interp(around, LINE[:, 0], LINE[:, 1])
-    result: Floats = smoothstep(-0.16, 0.16, y - edge).astype(np.float32)
+    result: Floats = smoothstep(-0.22, 0.26, y - edge).astype(np.float32)
     return result
 
 
@@ -51,18 +51,25 @@ def hair_of(layers: list[Layer], atlas: Atlas, frame: HeadFrame, surface: Surfac
     evidence = hair = 0.0
     colours, brows = [], []
     for layer in layers:
-        # The photo's skin has soft, safe borders; between hair and skin stands nothing.
         seen = layer.photo.weight * atlas.area
-        bald = np.clip(layer.weight / np.maximum(layer.photo.weight, 1e-6), 0, 1)
         evidence = evidence + atlas.vertices(seen)
-        hair = hair + atlas.vertices(seen * (1 - bald))
+        hair = hair + atlas.vertices(seen * layer.skin.hair)
         log = layer.photo.log - atlas.texels(layer.shading)
-        colours.append(log[(place > 0.8) & (layer.photo.weight > 0.3) & (bald < 0.2)])
+        colours.append(log[(place > 0.8) & (layer.photo.weight > 0.3) & (layer.skin.hair > 0.7)])
         brows.append(log[layer.photo.areas["brows"] * layer.photo.weight > 0.5])
     share = np.asarray(hair / np.maximum(evidence, 1e-12), np.float32)
     weight = np.asarray(evidence, np.float32) * (usual > 0.3)
-    field = surface.spread(share, weight, 0.02, 1.0)
+    # Unseen scalp takes after the seen within a few centimetres, and has hair beyond.
+    usually = 0.25 * surface.area.astype(np.float32)
+    mean = (share * weight + usually) / np.maximum(weight + usually, 1e-12)
+    field = surface.spread(mean, weight + usually, 0.02, 1.0)
     cover = usual * smoothstep(0.25, 0.6, field)
+    top = smoothstep(0.7, 1.1, frame.points[:, 1])
+    seen_top = weight * top
+    if seen_top.sum() > 0.002:
+        # Who is bald above the forehead is bald on the crown; hair stays at the sides and behind.
+        haired = float((share * seen_top).sum() / seen_top.sum())
+        cover = cover * (1 - top * smoothstep(0.6, 0.35, haired))
     return Hair(cover.astype(np.float32), _colour(colours, brows))
 
 
@@ -92,17 +99,16 @@ def stubble(cover: Floats, texel: float, seed: int) -> tuple[Floats, Floats]:
     random = np.random.default_rng(seed)
     side = min(1024, size)
     noise = random.standard_normal((side, side)).astype(np.float32)
-    wide, long = max(0.00016 / texel, 0.35), max(0.0006 / texel, 0.5)
+    wide, long = max(0.00015 / texel, 0.45), max(0.00035 / texel, 0.6)
     strands = _unit(cv2.GaussianBlur(noise, (0, 0), sigmaX=wide, sigmaY=long, borderType=cv2.BORDER_REFLECT))
-    tufts = _unit(cv2.GaussianBlur(noise, (0, 0), 5 * long, borderType=cv2.BORDER_REFLECT))
+    tufts = _unit(cv2.GaussianBlur(noise, (0, 0), 0.0018 / texel, borderType=cv2.BORDER_REFLECT))
     count = -(-size // side)
     strands, tufts = (np.tile(n, (count, count))[:size, :size] for n in (strands, tufts))
-    # Few strands stand at the edge and many behind it.
-    edge = cover + 0.1 * tufts * cover * (1 - cover) * 4
-    opacity = smoothstep(-0.9, 0.9, 4.2 * (edge - 0.5) + strands) * smoothstep(0.02, 0.2, cover)
-    opacity *= 0.86 + 0.07 * np.clip(strands, -2, 2)
-    result: Floats = np.clip(opacity, 0, 1).astype(np.float32)
-    return result, (0.5 + 0.25 * np.clip(strands, -2, 2)).astype(np.float32)
+    # Few strands stand at the edge and many behind it; through all of them shows a little scalp.
+    opacity = smoothstep(-1.1, 1.1, 3.6 * cover - 1.9 + 0.55 * strands + 0.25 * tufts) * smoothstep(0.02, 0.25, cover)
+    opacity *= 0.88 + 0.03 * np.clip(strands, -2, 2)
+    result: Floats = np.clip(opacity, 0, 0.96).astype(np.float32)
+    return result, np.clip(0.5 + 0.2 * strands + 0.12 * tufts, 0, 1).astype(np.float32)
 
 
 def _unit(noise: Floats) -> Floats:

@@ -13,11 +13,13 @@ from likeness.maps.light import Light, fit_light
 from likeness.maps.places import smoothstep
 from likeness.maps.unwrap import Unwrapped
 
-__all__ = ["SkinColour", "find_skin"]
+__all__ = ["SkinColour", "SkinSeen", "find_skin"]
 
 Floats = NDArray[np.float32]
 
 ROUNDS = 3
+COVERED = 0.6
+"""Share of an eye's surroundings that is dark where sunglasses cover it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,15 +44,27 @@ class SkinColour:
         return result
 
 
-def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> tuple[Floats, SkinColour]:
-    """Where a photo shows skin.
+@dataclass(frozen=True, eq=False)
+class SkinSeen:
+    """Where a photo shows skin, in the atlas it was laid out in.
+
+    Attributes:
+        share: (L, L) float32, 0..1, how sure it is that the texel is skin, lips, brow or beard of the person.
+        hair: (L, L) float32, 0..1, how much the texel looks like hair.
+        colour: of the skin.
+    """
+
+    share: Floats
+    hair: Floats
+    colour: SkinColour
+
+
+def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> SkinSeen:
+    """Tell skin from everything else.
 
     Args:
         photo: laid out in the atlas.
         transfer: (V, 9), see `likeness.maps.transfer`.
-
-    Returns:
-        (L, L) float32, 0..1, how sure it is that the texel is skin, lips, brow or beard of the person; and the colour.
     """
     areas, log = photo.areas, photo.log
     features = np.maximum.reduce([areas[n] for n in ("eyes", "mouth", "lips", "brows", "nostrils", "lids")])
@@ -62,9 +76,8 @@ def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> tuple[Floats,
         core = areas["oval"] * photo.weight
     colour = _learn(log, core, atlas, transfer)
 
-    luminance = log.mean(-1)
     predicted = atlas.texels(np.log(np.maximum(colour.light.shading(transfer).mean(1), 1e-3)).astype(np.float32))
-    residual = luminance - predicted
+    residual = log.mean(-1) - predicted
     distance = colour.distance(log)
 
     # Inside the face only what is plainly something else goes; outside, only what is plainly skin stays.
@@ -72,35 +85,44 @@ def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> tuple[Floats,
     inner = cv2.erode(areas["oval"], np.ones((3, 3), np.uint8), iterations=deep)
     inner = cv2.GaussianBlur(inner, (0, 0), deep / 2)
     loose = 1 + 1.6 * inner
-    by_colour = smoothstep(14 * loose, 6 * loose, distance)
-    darkest = -0.40 - 0.8 * inner - 1.0 * colour.spread
-    by_light = smoothstep(darkest - 0.2, darkest + 0.15, residual) * smoothstep(1.4, 0.9, residual)
-    skin = by_colour * by_light
+    darkest = -0.40 - 0.55 * inner - 1.0 * colour.spread
+    skin = smoothstep(14 * loose, 6 * loose, distance)
+    skin *= smoothstep(darkest - 0.2, darkest + 0.15, residual) * smoothstep(1.4, 0.9, residual)
 
     # A beard is dark and of little colour; bright or colourful things below the chin are not.
     beard = areas["beard"] * smoothstep(0.25, 0.0, residual) * smoothstep(60, 30, distance)
-    kept = np.maximum(_kept(areas, skin), 0.9 * beard * (1 - areas["lips"]))
+    kept = np.maximum(_kept(areas, residual, distance, photo.weight), 0.9 * beard * (1 - areas["lips"]))
     skin = np.maximum(skin, kept) * (1 - areas["mouth"]) * (1 - areas["eyes"])
-    return _tidied(skin, kept, atlas), colour
+
+    grey = smoothstep(5, 14, distance) * smoothstep(0.3, 0.0, residual)
+    hair = np.maximum(smoothstep(-0.25, -0.6, residual), grey) * (1 - areas["oval"])
+    return SkinSeen(_tidied(skin, kept, atlas), hair.astype(np.float32), colour)
 
 
-def _kept(areas: dict[str, Floats], skin: Floats) -> Floats:
-    """What belongs to the face whatever its colour; covered eyes (sunglasses) and brows do not."""
+def _kept(areas: dict[str, Floats], residual: Floats, distance: Floats, weight: Floats) -> Floats:
+    """What belongs to the face whatever its colour; eyes behind sunglasses, and brows behind those, do not."""
     kept = np.maximum(areas["lips"], areas["nostrils"])
-    ring = areas["lids"] * (1 - areas["eyes"]) * (1 - areas["brows"])
-    half = np.arange(ring.shape[1]) < ring.shape[1] // 2
+    half = np.arange(residual.shape[1]) < residual.shape[1] // 2
+    dark, strange = smoothstep(-0.7, -0.9, residual), smoothstep(7, 11, distance)
+    shares = []
     for side in (half, ~half):
-        around = ring * side
-        if around.sum() > 0 and (around * skin).sum() > 0.45 * around.sum():
-            kept = np.maximum(kept, np.maximum(areas["brows"], areas["lids"]) * side)
-    return kept
+        around = areas["lids"] * side * (weight > 0.2)
+        if around.sum() > 0:
+            shares.append(((around * dark).sum() / around.sum(), (around * strange).sum() / around.sum()))
+    if shares and np.mean(shares, axis=0).min() > COVERED and min(d for d, _ in shares) > 0.85:
+        return kept
+    # What mirrors in the glasses, or the frame's metal.
+    glare = smoothstep(0.1, 0.5, residual) * smoothstep(9, 25, distance)
+    result: Floats = np.maximum(kept, np.maximum(areas["brows"], areas["lids"]) * (1 - glare))
+    return result
 
 
 def _tidied(skin: Floats, kept: Floats, atlas: Atlas) -> Floats:
     """Rims of what is not skin go with it, and specks on either side vanish."""
     reach = max(atlas.size // 128, 1)
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    skin = cv2.morphologyEx(skin, cv2.MORPH_CLOSE, around)
+    # Moles are skin, frames of glasses are wider.
+    skin = cv2.morphologyEx(skin, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     skin = cv2.erode(skin, around, iterations=2)
     skin = cv2.morphologyEx(skin, cv2.MORPH_OPEN, around, iterations=2)
     soft = cv2.GaussianBlur(skin, (0, 0), reach * 0.75)
@@ -115,6 +137,8 @@ def _learn(log: Floats, core: Floats, atlas: Atlas, transfer: Floats) -> SkinCol
     # The darkest part of a face is hair, frames and shadow.
     dark = np.percentile(bright, 15)
     weight = weight * np.where(bright < dark, 0.2, 1.0)
+    # And what the camera clipped has no colour left.
+    weight = weight * (1 - 0.85 * smoothstep(0.7, 0.95, np.exp(log[core > 0].max(-1))))
     centre = np.median(samples, axis=0)
     covariance = np.diag(np.maximum(1.48 * np.median(abs(samples - centre), axis=0), 0.04) ** 2)
     floor = np.diag([0.045**2, 0.055**2])

@@ -36,9 +36,7 @@ _SRGB = np.rint(
 ).astype(np.uint8)
 
 
-def skin_material(
-    reconstruction: Reconstruction, settings: Settings, progress: Progress
-) -> tuple[Material, Hair]:
+def skin_material(reconstruction: Reconstruction, settings: Settings, progress: Progress) -> tuple[Material, Hair]:
     """The skin's material, and the hair that was found on the way."""
     head = reconstruction.head
     assert head is not None
@@ -54,24 +52,27 @@ def skin_material(
     for i, view in enumerate(reconstruction.views):
         progress("maps", 0.05 + 0.3 * i / len(reconstruction.views), f"Reading {view.face.photo.path.name}")
         photo = unwrap(reconstruction, view, small)
-        skin, colour = find_skin(photo, small, transfer)
-        layers.append(make_layer(photo, skin, colour, small, transfer, surface))
+        layers.append(make_layer(photo, find_skin(photo, small, transfer), small, transfer, surface))
     progress("maps", 0.4, "Joining the photos")
     fused = fuse(layers, small, full, surface)
     hair = hair_of(layers, small, frame, surface)
     progress("maps", 0.6, "Completing what no photo shows")
     whole = complete(fused, head, frame, small, full, surface)
     progress("maps", 0.75, "Pores, relief and gloss")
-    return _paint(fused, whole, hair, frame, small, full, settings.seed), hair
+    sharp = max(layer.photo.scale for layer in layers)
+    return _paint(fused, whole, hair, frame, small, full, sharp, settings.seed), hair
 
 
 def _paint(
-    fused: Fused, whole: Whole, hair: Hair, frame: HeadFrame, small: Atlas, full: Atlas, seed: int
+    fused: Fused, whole: Whole, hair: Hair, frame: HeadFrame, small: Atlas, full: Atlas, sharp: float, seed: int
 ) -> Material:
+    """All maps; sharp: pixels per metre of the sharpest photo."""
     size = (full.size, full.size)
     texel = float(np.sqrt(np.median(full.area[full.area > 0])))
     made_up = full.inside * (1 - whole.seen - whole.mirrored)
-    both = {n: np.maximum(a, small.flipped(a)) for n, a in fused.areas.items() if n in ("lips", "brows", "lids", "beard")}
+    both = {
+        n: np.maximum(a, small.flipped(a)) for n, a in fused.areas.items() if n in ("lips", "brows", "lids", "beard")
+    }
     lips = np.clip(small.vertices(both["lips"] * small.area) / np.maximum(small.vertices(small.area), 1e-12), 0, 1)
     fields = full.texels(np.concatenate([hair.cover[:, None], gloss_fields(frame, lips, hair.cover), whole.base], 1))
     cover, roughness, specular, base = fields[..., 0], fields[..., 1], fields[..., 2], fields[..., 3:]
@@ -81,7 +82,7 @@ def _paint(
     luminance = whole.detail.mean(-1)
     flat = cv2.resize(np.maximum(both["brows"], 0.8 * both["lids"]), size)
     flat = np.maximum(flat, cover)
-    height = height_of(luminance, flat, np.maximum(made_up, 0.45), micro, texel)
+    height = height_of(luminance, flat, np.maximum(made_up, 0.45), micro, texel, sharp)
     height = height * (1 - opacity) + HAIR_HEIGHT * tufts * opacity
 
     log = base + whole.detail

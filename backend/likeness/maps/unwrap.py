@@ -121,9 +121,7 @@ def _sample(crop: NDArray[np.uint8], places: Floats, scale: float, atlas: Atlas)
     return sampled
 
 
-def _visibility(
-    head: HeadModel, posed: torch.Tensor, points: NDArray[np.float32], view: View, scale: float
-) -> Floats:
+def _visibility(head: HeadModel, posed: torch.Tensor, points: NDArray[np.float32], view: View, scale: float) -> Floats:
     """How well each vertex is seen, (V,) in 0..1: faces the camera, is not hidden nor too close to an outline."""
     camera = view.camera
     solid = ~head.region("lashes", "wet")
@@ -200,9 +198,7 @@ def _blend(points: Floats, sites: Floats, values: NDArray[np.float64], reach: fl
     return result
 
 
-def _areas(
-    view: View, low: NDArray[np.int_], shape: tuple[int, ...], local: Floats, atlas: Atlas
-) -> dict[str, Floats]:
+def _areas(view: View, low: NDArray[np.int_], shape: tuple[int, ...], local: Floats, atlas: Atlas) -> dict[str, Floats]:
     """The photo's areas in the atlas's square, drawn at a moderate size."""
     face = view.face
     factor = min(1.0, 120 / face.interocular)
