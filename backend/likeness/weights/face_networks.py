@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -83,6 +84,8 @@ def install() -> Path:
 
 
 def _convert(target: Path) -> None:
+    for left in target.parent.glob(".face-networks-*"):  # by a process that was killed; we hold the lock
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".face-networks-", ignore_cleanup_errors=True) as folder:
         own = target.parent / WHEEL.file  # put there by a user without network
         if own.is_file():
