@@ -1,4 +1,4 @@
-"""The face networks are installed whole, once, only from the pinned file; a small made wheel stands for the real one."""
+"""The face networks are installed whole, once, and only from the pinned file; a small made wheel stands for it here."""
 
 import errno
 import hashlib
