@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from likeness.heads.anny_groups import named_groups
+from likeness.heads.anny_inner import lining_layout, tongue_layout
+from likeness.heads.anny_layout import skin_layout
 from likeness.heads.anny_parts import IRIS_UV_RADIUS, Part, eyeball
 from likeness.heads.anny_rig import JOINTS, PARENTS, jaw_hinge, jaw_share, neck_weights
 from likeness.heads.anny_shape import mean_shape
@@ -19,7 +21,7 @@ from likeness.progress import Progress, quiet
 
 __all__ = ["VERSION", "compile_anny"]
 
-VERSION = 2
+VERSION = 3
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 Floats = NDArray[np.float64]
@@ -65,7 +67,10 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
 
     progress("head", 0.8, "Laying out textures")
     assembled = _Assembly()
-    own_uv, own_polygons_uv = _cylinder(shape, topology)
+    plain = topology.take(mean_shape(package))  # layout and groups must not change with the prior
+    ears = np.linalg.norm(topology.take(np.sum([package.target(EARS.format(s)) for s in "lr"], axis=0)), axis=1)
+    groups = named_groups(topology, plain, ears)
+    own_uv, own_polygons_uv = _layout(topology, plain, groups, package)
     assembled.add(Part(shape, topology.polygons, own_uv, own_polygons_uv), topology.region, weights, modes, expression)
     for joint, side in ((4, "L"), (5, "R")):
         count = len(eyes[side].vertices)
@@ -78,8 +83,6 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
             np.repeat(follow[side][:, None], count, 1),
             expression_eyes[side],
         )
-    ears = np.linalg.norm(topology.take(np.sum([package.target(EARS.format(s)) for s in "lr"], axis=0)), axis=1)
-    groups = named_groups(topology, topology.take(mean_shape(package)), ears)
     mirror = _with_eyes(topology.mirror, eyes["L"], eyes["R"])
     names = tuple(dict.fromkeys(assembled.regions.tolist()))
     progress("head", 1.0, "The head is ready")
@@ -180,8 +183,15 @@ def _with_eyes(mirror: Ints, left: Part, right: Part) -> Ints:
     return np.concatenate([mirror, start + count + partner, start + back])
 
 
-def _cylinder(vertices: Floats, topology: Topology) -> tuple[Floats, Ints]:
-    """UV (T, 2) around the head's axis, cut at the back."""
-    u = 0.5 + np.arctan2(vertices[:, 0], vertices[:, 2] - 0.02) / (2 * np.pi)
-    v = (vertices[:, 1] + 0.15) / 0.45
-    return np.stack([u, np.clip(v, 0, 1)], 1), topology.polygons.copy()
+def _layout(topology: Topology, mean: Floats, groups: dict[str, Floats], package: Package) -> tuple[Floats, Ints]:
+    """UV (T, 2) of the base mesh's part of the head and (F, 4): every material has a square of its own."""
+    polygons = np.full_like(topology.polygons, -1)
+    uv = np.zeros((0, 2))
+    for region, (own, corners) in {
+        "skin": skin_layout(topology, mean, groups),
+        "mouth": lining_layout(topology, mean),
+        "tongue": tongue_layout(package),
+    }.items():
+        polygons[topology.region == region] = np.where(corners < 0, -1, corners + len(uv))
+        uv = np.concatenate([uv, own])
+    return uv, polygons

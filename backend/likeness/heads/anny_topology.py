@@ -18,12 +18,12 @@ Ints = NDArray[np.int64]
 CUT_MIDDLE = (0.0, 0.07)
 CUT_RADIUS = 0.185
 
-INNER = {"mouth_cavity": "mouth", "eye_cavity.L": "socket", "eye_cavity.R": "socket"}
+INNER = {"mouth_cavity": "mouth", "eye_cavity.L": "mouth", "eye_cavity.R": "mouth"}
 
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """The chosen part of the base mesh: skin with mouth bag and eye sockets, the cut's rim, tongue, lashes.
+    """The chosen part of the base mesh: skin with mouth bag and eye sockets, the cut's rim, tongue.
 
     Attributes:
         base: (V, 2) int64 base-mesh vertices; mix: (V,) share of the second. Only the rim of the bust mixes two.
@@ -53,7 +53,7 @@ def cut_bust(package: Package) -> Topology:
     body = part == "body"
     whole = body & (depth[package.polygons] > 0).all(1)
     crossed = np.flatnonzero(body & (depth[package.polygons] > 0).any(1) & ~whole)
-    extras = [np.flatnonzero(part == "helper-tongue"), np.flatnonzero(np.char.find(part, "-eyelashes-") >= 0)]
+    tongue = np.flatnonzero(part == "helper-tongue")
 
     keys: dict[tuple[int, int], int] = {}
 
@@ -72,11 +72,10 @@ def cut_bust(package: Package) -> Topology:
         polygons += [[vertex(*corner) for corner in piece] for piece in pieces]
         regions += ["skin"] * len(pieces)
     count = len(keys)
-    for chosen, name in zip(extras, ("tongue", "lashes"), strict=True):
-        for v in np.unique(package.polygons[chosen]):
-            vertex(int(v), int(v))
-        polygons += [[vertex(v, v) for v in quad] for quad in package.polygons[chosen].tolist()]
-        regions += [name] * len(chosen)
+    for v in np.unique(package.polygons[tongue]):
+        vertex(int(v), int(v))
+    polygons += [[vertex(v, v) for v in quad] for quad in package.polygons[tongue].tolist()]
+    regions += ["tongue"] * len(tongue)
 
     base = np.array(list(keys), dtype=np.int64)
     mirrored = np.sort(package.mirror[base], 1)
@@ -103,8 +102,8 @@ def _clip(quad: list[int], depth: Floats) -> list[list[tuple[int, int]]]:
         if (depth[a] > 0) != (depth[b] > 0):
             corners.append((a, b))
     if len(corners) == 5:
-        # Split at the corner that keeps its both neighbours, so that both pieces are convex.
+        # Cut off the corner that keeps its both neighbours: convex pieces, the same on both sides of the head.
         tip = next(i for i in range(5) if all(corners[(i + k) % 5][0] == corners[(i + k) % 5][1] for k in (-1, 0, 1)))
         ring = corners[tip:] + corners[:tip]
-        return [[ring[0], ring[1], ring[2]], [ring[0], ring[2], ring[3], ring[4]]]
+        return [[ring[4], ring[0], ring[1]], [ring[1], ring[2], ring[3], ring[4]]]
     return [corners] if len(corners) in (3, 4) else []

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import coo_matrix, csr_matrix, diags, identity
 from scipy.sparse.linalg import splu
 
-__all__ = ["boundary_loops", "diagonals", "relax", "signed_areas", "square_boundary", "tutte"]
+__all__ = ["boundary_loops", "diagonals", "planar", "relax", "signed_areas", "tutte"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -51,31 +51,24 @@ def diagonals(polygons: Ints) -> tuple[Ints, Floats]:
     return np.concatenate([*splits, triangles]), weights
 
 
-def square_boundary(loop: Ints, parameter: Floats) -> Floats:
-    """Corners and edges of the unit square for a loop: (n, 2) from parameters (n,) in 0..1.
+def tutte(polygons: Ints, count: int, fixed: Ints, places: Floats) -> Floats:
+    """Embed with every free vertex at the mean of its neighbours, (count, 2); unused vertices stay at 0.
 
-    0 is the middle of the lower edge and the parameter runs anticlockwise.
+    With the border on a convex outline, no polygon of a well-connected disk flips (Tutte, How to draw a graph, 1963).
+
+    Args:
+        polygons: (F, 4) int64, -1 last for triangles; fixed: (n,) border vertices; places: (n, 2) where they lie.
     """
-    t = (parameter[: len(loop)] * 4 + 0.5) % 4
-    side, along = t.astype(np.int64), t % 1
-    starts = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float64)
-    steps = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], dtype=np.float64)
-    placed: Floats = starts[side] + along[:, None] * steps[side]
-    return placed
-
-
-def tutte(triangles: Ints, count: int, fixed: Ints, places: Floats) -> Floats:
-    """Embed with uniform weights: every free vertex at the mean of its neighbours, (count, 2)."""
-    i = triangles.ravel()
-    j = np.roll(triangles, 1, 1).ravel()
+    ahead = np.roll(polygons, -1, 1)
+    ahead[:, 2:] = np.where(polygons[:, 3:] < 0, polygons[:, [0, 3]], ahead[:, 2:])
+    i, j = polygons[polygons >= 0], ahead[polygons >= 0]
     links = coo_matrix((np.ones(2 * len(i)), (np.r_[i, j], np.r_[j, i])), (count, count)).tocsr()
     links.data[:] = 1
-    laplace = csr_matrix((np.asarray(links.sum(1)).ravel(), (np.arange(count), np.arange(count)))) - links
-    free = np.setdiff1d(np.unique(triangles), fixed)
+    laplace = diags(np.asarray(links.sum(1)).ravel()) - links
+    free = np.setdiff1d(np.unique(i), fixed)
     uv = np.zeros((count, 2))
     uv[fixed] = places
-    rhs = -laplace[free][:, fixed] @ places
-    uv[free] = splu(laplace[free][:, free].tocsc()).solve(rhs)
+    uv[free] = splu(laplace[free][:, free].tocsc()).solve(-laplace[free][:, fixed] @ places)
     return uv
 
 
@@ -84,6 +77,17 @@ def signed_areas(uv: Floats, triangles: Ints) -> Floats:
     a, b, c = (uv[triangles[:, k]] for k in range(3))
     area: Floats = ((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])) / 2
     return area
+
+
+def planar(corners: Floats) -> Floats:
+    """Triangles (T, 3, 3) laid flat with their shapes kept, (T, 3, 2); collapsed ones get the least of a height."""
+    a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    length = np.maximum(np.linalg.norm(a, axis=1), 1e-7)
+    along = (a * b).sum(1) / length
+    height = np.maximum(np.linalg.norm(np.cross(a, b), axis=1) / length, 1e-7)
+    zero = np.zeros_like(length)
+    flat: Floats = np.stack([zero, zero, length, zero, along, height], 1).reshape(-1, 3, 2)
+    return flat
 
 
 def relax(
@@ -128,17 +132,13 @@ def relax(
         now = uv.T.ravel()
         part = system[:, free]
         normal = (part.T @ part).tocsc()
-        normal += 1e-9 * normal.diagonal().mean() * _identity(len(free))
+        normal += 1e-9 * normal.diagonal().mean() * identity(len(free), format="csc")
         step = np.zeros(2 * count)
         step[free] = splu(normal).solve(part.T @ (goal - system @ now))
         uv, moved = _search(uv, step.reshape(2, count).T, triangles, weights, gradient)
         if moved < 1e-6:
             break
     return uv
-
-
-def _identity(size: int) -> csr_matrix:
-    return csr_matrix((np.ones(size), (np.arange(size), np.arange(size))), (size, size)).tocsc()
 
 
 def _energy(uv: Floats, triangles: Ints, weights: Floats, gradient: Floats) -> float:
