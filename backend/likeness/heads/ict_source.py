@@ -101,7 +101,7 @@ def read_ict(source: Path, progress: Progress) -> IctFiles:
     """
     try:
         files = _packed(source) if source.suffix == ".npz" else _repository(source, progress)
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise HeadError(f"{source} is not a whole copy of ICT-FaceKit ({error}); download it again.") from error
     shapes = {
         "vertices": files.vertices.shape == (COUNT, 3),
@@ -120,7 +120,7 @@ def read_ict(source: Path, progress: Progress) -> IctFiles:
 
 
 def _packed(path: Path) -> IctFiles:
-    with np.load(path) as data:
+    with path.open("rb") as file, np.load(file) as data:
         names = [str(n) for n in data["names"]]
         expression = data["expression"].astype(np.float32)
         return IctFiles(
@@ -135,9 +135,9 @@ def _packed(path: Path) -> IctFiles:
 
 
 def pack_ict(files: IctFiles, path: Path) -> None:
-    """Write an npz that `read_ict` reads: 17 MB instead of several hundred."""
+    """Write an npz that `read_ict` reads: 27 MB instead of several hundred."""
     with path.open("wb") as file:
-        np.savez_compressed(
+        np.savez(
             file,
             neutral=files.vertices.astype(np.float32),
             identity=files.identity.astype(np.float16),

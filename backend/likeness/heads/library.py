@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,7 +114,10 @@ def _install_ict(source: Path | None, progress: Progress) -> None:
         head.save(_path("ict", ict.VERSION))
         beside.replace(place)  # from here on the head counts as installed
     except OSError as error:
-        raise HeadError(f"ICT-FaceKit cannot be stored in {place.parent} ({error.strerror or error}).") from error
+        raise HeadError(
+            f"ICT-FaceKit cannot be stored in {place.parent} ({error.strerror or error}); "
+            "free some space, or set LIKENESS_HOME to a folder you can write."
+        ) from error
     finally:
         beside.unlink(missing_ok=True)
     progress("head", 1.0, "ICT-FaceKit is installed; every new avatar uses it")
@@ -151,7 +155,18 @@ def _status(path: Path) -> str:
 
 
 def _cached(path: Path, make: Callable[[Progress], HeadModel], progress: Progress) -> HeadModel:
-    """Load the file, or make it. Two processes may make it at once: each renames a whole file into place."""
-    if not path.exists():
+    """Load the file, or make it when it is missing or damaged.
+
+    Two processes may make it at once: each renames a whole file into place.
+    """
+    if path.exists():
+        with suppress(HeadError):
+            return calibrated(HeadModel.load(path))
+    try:
         embedding.embed_landmarks(make(progress), progress).save(path)
+    except OSError as error:
+        raise HeadError(
+            f"The head cannot be stored in {path.parent} ({error.strerror or error}); "
+            "free some space, or set LIKENESS_HOME to a folder you can write."
+        ) from error
     return calibrated(HeadModel.load(path))
