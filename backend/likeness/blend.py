@@ -38,6 +38,7 @@ class Picture:
         samples: of Cycles per pixel.
         view: name of the photo; the first when None.
         crop: part of the photo to render as left, top, right, bottom in 0..1; all of it when None.
+        yaw: degrees that a photo's camera walks around the head; the face turns to the picture's right.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Picture:
     samples: int
     view: str | None = None
     crop: tuple[float, float, float, float] | None = None
+    yaw: float = 0.0
 
 
 def blend(

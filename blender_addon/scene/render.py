@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mathutils import Matrix
 
 from ..link.package import Package
+from .frames import to_blender
 from .graph import Graph
 from .materials import clay
 from .owned import adopt, find
@@ -35,6 +38,7 @@ def picture(
     samples: int = 96,
     view: str | None = None,
     crop: Sequence[float] | None = None,
+    yaw: float = 0.0,
 ) -> Path:
     """Render one picture of a head that has a studio, and leave the scene in the studio's look.
 
@@ -46,6 +50,7 @@ def picture(
         samples: of Cycles.
         view: name of the photo; the first when left out.
         crop: part of the photo as left, top, right, bottom in 0..1, to which ``height`` applies then.
+        yaw: degrees that a photo's camera walks around the head, so that the face turns to the picture's right.
     """
     if head.studio is None:
         raise ValueError("the head was built without a studio")
@@ -61,6 +66,8 @@ def picture(
     left, top, right, bottom = crop or (0.0, 0.0, 1.0, 1.0)
     use_camera(scene, head.cameras[shown.name], height / (bottom - top))
     apply_view(head.mesh, head.rig, package, shown)
+    place = scene.camera.matrix_world.copy()
+    scene.camera.matrix_world = _around(package, yaw) @ place
     head.studio.backdrop.hide_render = True
     render = scene.render
     render.use_border = render.use_crop_to_border = True
@@ -69,10 +76,19 @@ def picture(
     try:
         return still(scene, Path(path), transparent=True)
     finally:
+        head.cameras[shown.name].matrix_world = place
         render.use_border = render.use_crop_to_border = False
         head.studio.backdrop.hide_render = False
         rest(head.mesh, head.rig)
         use_studio(scene, head.studio, package.name)
+
+
+def _around(package: Package, yaw: float) -> Matrix:
+    """A turn about the vertical through the head's joint, degrees; positive to the person's right."""
+    joint = next((j.position for j in package.joints if j.name == "head"), package.vertices.mean(0))
+    middle = Matrix.Translation(to_blender(joint).tolist())
+    turn: Matrix = middle @ Matrix.Rotation(math.radians(-yaw), 4, "Z") @ middle.inverted()
+    return turn
 
 
 def use_studio(scene: bpy.types.Scene, studio: Studio, avatar: str, height: int = PICTURE[1]) -> None:

@@ -17,11 +17,18 @@ from .graph import Graph, put
 
 __all__ = ["Studio", "make_studio"]
 
-LENS = 90.0
+LENS = 110.0
 FILM = (24.0, 36.0)
 """An upright 35 mm frame, so that lens lengths read as photographers know them."""
 PICTURE = (768, 1024)
-MARGIN = 1.06
+HAIR = 0.025
+"""Metres of air above the head."""
+COLLAR = 0.148
+"""Metres below the eyes where the picture ends: it shows the neck and leaves the rim of the bust out."""
+GLOW = 0.75
+"""Radius in metres of the backdrop's glow."""
+SHADES = ((0.022, 0.024, 0.027), (0.17, 0.175, 0.18))
+"""Of the backdrop, linear: outside, and behind the head."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +50,13 @@ def make_studio(package: Package, collection: bpy.types.Collection) -> Studio:
 
     camera = _camera(package, collection, top, face)
     aim = Vector((0.0, face[1] + 0.03, face[2] - 0.03))
-    far = (camera.location - aim).length
     lights = [
         # name, degrees to the person's left, degrees up, metres away, side in metres, watts, kelvin-ish colour
-        _light("key", aim, 42, 32, 1.0, 0.55, 15.0, (1.0, 0.96, 0.92), collection, package.name),
-        _light("fill", aim, -55, 8, 1.3, 1.0, 4.5, (0.92, 0.96, 1.0), collection, package.name),
-        _light("rim", aim, -150, 38, 1.0, 0.4, 16.0, (1.0, 0.98, 0.96), collection, package.name),
+        _light("key", aim, 38, 28, 1.0, 0.42, 13.0, (1.0, 0.96, 0.92), collection, package.name),
+        _light("fill", aim, -48, 4, 1.3, 1.0, 5.0, (0.93, 0.96, 1.0), collection, package.name),
+        _light("rim", aim, -148, 34, 1.0, 0.4, 9.0, (1.0, 0.98, 0.96), collection, package.name),
     ]
-    backdrop = _backdrop(package.name, aim, far, collection)
+    backdrop = _backdrop(package.name, aim, collection)
     return Studio(collection, camera, lights, backdrop)
 
 
@@ -68,11 +74,10 @@ def _camera(package: Package, collection: bpy.types.Collection, top: float, face
     data.lens = LENS
     data.clip_start, data.clip_end = 0.05, 50.0
     data.display_size = 0.1
-    # From a hand above the hair to the collar.
-    upper, lower = top + 0.035, 0.0
-    middle = (upper + lower) / 2
-    distance = LENS * (upper - lower) * MARGIN / FILM[1]
-    camera.location = (0.0, float(face[1]) + 0.05 - distance, middle)
+    upper = top + HAIR
+    lower = max(float(face[2]) - COLLAR, float(to_blender(package.vertices)[:, 2].min()) + 0.01)
+    distance = LENS * (upper - lower) / FILM[1]
+    camera.location = (0.0, float(face[1]) + 0.05 - distance, (upper + lower) / 2)
     camera.rotation_euler = (math.pi / 2, 0.0, 0.0)
     return camera
 
@@ -102,24 +107,31 @@ def _light(
     return light
 
 
-def _backdrop(name: str, aim: Vector, far: float, collection: bpy.types.Collection) -> bpy.types.Object:
+def _backdrop(name: str, aim: Vector, collection: bpy.types.Collection) -> bpy.types.Object:
+    """Paper that glows behind the head and darkens outwards. Only the camera sees it: it lights and shadows nothing."""
     mesh = bpy.data.meshes.new(f"{name} backdrop")
-    half, back = 2.5, float(aim.y) + 1.1
-    z = float(aim.z)
-    mesh.from_pydata(
-        [(-half, back, z - half), (half, back, z - half), (half, back, z + half), (-half, back, z + half)],
-        [],
-        [(0, 1, 2, 3)],
-    )
+    half = 2.5
+    mesh.from_pydata([(-half, 0, -half), (half, 0, -half), (half, 0, half), (-half, 0, half)], [], [(0, 1, 2, 3)])
     material = bpy.data.materials.new(f"{name} backdrop")
     graph = Graph(material)
-    surface = graph.add("ShaderNodeBsdfPrincipled", "Paper", 0, 0)
+    place = graph.add("ShaderNodeTexCoord", "Place", -4, 0)
+    size = graph.add("ShaderNodeVectorMath", "Size of the glow", -3, 0, operation="SCALE")
+    glow = graph.add("ShaderNodeTexGradient", "Glow", -2, 0, gradient_type="QUADRATIC_SPHERE")
+    shades = graph.add("ShaderNodeValToRGB", "Shades", -1, 0)
+    surface = graph.add("ShaderNodeEmission", "Paper", 0, 0)
     output = graph.add("ShaderNodeOutputMaterial", "Output", 1, 0)
-    graph.link(surface, "BSDF", output, "Surface")
-    put(surface, "Base Color", (0.19, 0.2, 0.21))
-    put(surface, "Roughness", 0.9)
-    put(surface, "Specular IOR Level", 0.1)
+    graph.link(place, "Object", size, "Vector")
+    put(size, "Scale", 1 / GLOW)
+    graph.link(size, "Vector", glow, "Vector")
+    graph.tree.links.new(glow.outputs[0], shades.inputs[0])
+    for stop, shade in zip(shades.color_ramp.elements, SHADES, strict=True):
+        stop.color = (*shade, 1.0)
+    graph.link(shades, "Color", surface, "Color")
+    graph.link(surface, "Emission", output, "Surface")
     mesh.materials.append(material)
     backdrop = bpy.data.objects.new(mesh.name, mesh)
+    backdrop.location = (0.0, aim.y + 1.1, aim.z - 0.05)
+    for ray in ("diffuse", "glossy", "transmission", "volume_scatter", "shadow"):
+        setattr(backdrop, f"visible_{ray}", False)
     collection.objects.link(backdrop)
     return backdrop

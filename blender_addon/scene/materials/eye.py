@@ -65,9 +65,9 @@ def _measure(package: Package, data: Material) -> tuple[float, float]:
         offset = package.vertices[vertex] - centres[region]
         length = np.linalg.norm(offset, axis=1)
         angle = np.arccos(np.clip(offset[:, 2] / np.maximum(length, 1e-9), -1, 1))
-        bulges.append(
-            float(length[np.argmin(angle)] / np.median(length[angle > 0.8]) - 1) if (angle > 0.8).any() else 0
-        )
+        # Against the visible white around the iris: behind the lids some eyeballs are no ball.
+        white = (angle > 0.6) & (angle < 0.95)
+        bulges.append(float(length[np.argmin(angle)] / np.median(length[white]) - 1) if white.any() else 0.0)
         radius = data.values.get("iris_radius")
         if isinstance(radius, float) and 0 < radius < 0.5:
             away = np.linalg.norm(package.uv[uv] - package.uv[uv[np.argmin(angle)]], axis=1)
