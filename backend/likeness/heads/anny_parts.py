@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["IRIS_RADIUS", "IRIS_UV_RADIUS", "Part", "eyeball"]
+__all__ = ["IRIS_RADIUS", "IRIS_UV_RADIUS", "Part", "eye_profile", "eyeball", "join"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -30,6 +30,19 @@ class Part:
     polygons: Ints
     uv: Floats
     polygons_uv: Ints
+
+
+def join(pieces: list[Part]) -> Part:
+    """Parts as one, in their order."""
+    vertices, polygons, uv, polygons_uv = [], [], [], []
+    count = count_uv = 0
+    for piece in pieces:
+        polygons.append(np.where(piece.polygons < 0, -1, piece.polygons + count))
+        polygons_uv.append(np.where(piece.polygons_uv < 0, -1, piece.polygons_uv + count_uv))
+        vertices.append(piece.vertices)
+        uv.append(piece.uv)
+        count, count_uv = count + len(piece.vertices), count_uv + len(piece.uv)
+    return Part(np.concatenate(vertices), np.concatenate(polygons), np.concatenate(uv), np.concatenate(polygons_uv))
 
 
 def eyeball(centre: Floats, radius: float) -> Part:
@@ -67,6 +80,14 @@ def eyeball(centre: Floats, radius: float) -> Part:
     corners_uv = corners.copy()
     corners_uv[-SEGMENTS:, 1] = back + here
     return Part(vertices, corners, uv, corners_uv)
+
+
+def eye_profile(cosine: Floats, radius: float) -> Floats:
+    """Distance (n,) of the eye's surface from its middle, metres, in directions with these cosines to its axis."""
+    rho = np.linspace(0, RINGS[-1], 60)
+    height = np.array([_front(float(r), radius) for r in rho])
+    reached: Floats = np.interp(np.arccos(np.clip(cosine, -1, 1)), np.arctan2(rho, height), np.hypot(rho, height))
+    return reached
 
 
 def _front(rho: float, radius: float) -> float:

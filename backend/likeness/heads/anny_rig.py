@@ -18,10 +18,10 @@ Hinge = tuple[Floats, float]
 """(3,) metres on the midline, and the angle in radians by which the jawOpen target turns the jaw about +X there."""
 
 
-def jaw_hinge(package: Package) -> Hinge:
-    """The hinge about which the jawOpen target turns the lower teeth: the best rotation in the midline's plane."""
+def jaw_hinge(package: Package, shape: Floats) -> Hinge:
+    """The hinge about which the jawOpen target turns the lower teeth of a shape (19158, 3): the best rotation there."""
     teeth = np.unique(package.polygons[package.part == "helper-lower-teeth"])
-    rest = package.vertices[teeth][:, 1:]
+    rest = shape[teeth][:, 1:]
     moved = rest + package.target("faceunits01/targets/faceunits/jawOpen.target")[teeth][:, 1:]
     a, b = rest - rest.mean(0), moved - moved.mean(0)
     cross = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()
