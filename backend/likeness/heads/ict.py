@@ -15,13 +15,13 @@ from likeness.heads.gaze import look
 from likeness.heads.ict_groups import soft_groups
 from likeness.heads.ict_source import COUNT, MODES, POLYGONS, VERTICES, IctFiles
 from likeness.heads.ict_symmetry import partners
-from likeness.heads.ict_tongue import tongue_out
+from likeness.heads.ict_tongue import lowered, tongue_out
 from likeness.heads.ict_uv import eye_uv, lash_uv, pack
 from likeness.progress import Progress, quiet
 
 __all__ = ["LICENCE", "TITLE", "VERSION", "compile_ict"]
 
-VERSION = 1
+VERSION = 2
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 TITLE, LICENCE = "ICT-FaceKit head", "MIT"
@@ -29,6 +29,8 @@ TITLE, LICENCE = "ICT-FaceKit head", "MIT"
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+LIPS_SHUT = 0.025
+"""Weight of mouthClose that shuts the lips: the published mean head shows its teeth through a slit."""
 REGIONS = {
     "face": "skin",
     "back": "skin",
@@ -48,9 +50,9 @@ REGIONS = {
 def compile_ict(files: IctFiles, progress: Progress = quiet) -> HeadModel:
     """Make the head of ICT-FaceKit's published files, in seconds."""
     progress("head", 0.0, "Placing joints and eyes")
-    vertices = files.vertices.copy()
+    vertices = lowered(files) + LIPS_SHUT * files.expression["mouthClose"]
     identity = files.identity.astype(np.float64)
-    expression = np.stack([_arkit(files, name) for name in ARKIT])
+    expression = np.stack([tongue_out(files, vertices) if n == "tongueOut" else _arkit(files, n) for n in ARKIT])
     polygons = np.concatenate([files.polygons[POLYGONS[part]] for part in REGIONS])
     used = np.unique(polygons[polygons >= 0])
 
@@ -121,8 +123,6 @@ def _at(vertices: Ints, polygons: Ints) -> LandmarkEmbedding:
 
 def _arkit(files: IctFiles, name: str) -> Floats:
     """(26719, 3) centimetres of one of ARKit's expressions."""
-    if name == "tongueOut":
-        return tongue_out(files)
     if name in ("browInnerUp", "cheekPuff"):
         return files.expression[f"{name}_L"].astype(np.float64) + files.expression[f"{name}_R"]
     own = name if name in files.expression else name.replace("Left", "_L").replace("Right", "_R")

@@ -22,18 +22,19 @@ FACE = (0.0875, 0.283, 0.9125, 0.998)
 BACK = (0.004, 0.004, 0.996, 0.277)
 MOUTH = (0.005, 0.325, 0.67, 0.995)
 SOCKETS = (0.005, 0.005, 0.995, 0.315)
+TONGUE = (0.02, 0.02, 0.98, 0.98)
 
 
 def pack(files: IctFiles) -> Floats:
     """UVs (28911, 2) in which every material has its own square; eyes and lashes are left as they are."""
     uv = files.uv.copy()
-    for part, box in (("face", FACE), ("back", BACK), ("mouth", MOUTH), ("sockets", SOCKETS)):
+    for part, box in (("face", FACE), ("back", BACK), ("mouth", MOUTH), ("sockets", SOCKETS), ("tongue", TONGUE)):
         rows = _used(files.polygons_uv[POLYGONS[part]])
         tile = np.floor(files.uv[rows].mean(0))
         # Face and back are laid out in their whole tiles, which keeps them centred; the small ones fill their boxes.
         low, high = (tile, tile + 1) if part in ("face", "back") else (files.uv[rows].min(0), files.uv[rows].max(0))
         uv[rows] = np.array(box[:2]) + (files.uv[rows] - low) / (high - low) * (np.array(box[2:]) - np.array(box[:2]))
-    for part in ("gums", "tongue", "teeth", "wet"):
+    for part in ("gums", "teeth", "wet"):
         rows = _used(files.polygons_uv[POLYGONS[part]])
         uv[rows, 0] -= np.floor(files.uv[rows, 0])
     return uv
