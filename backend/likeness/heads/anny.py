@@ -13,6 +13,7 @@ from likeness.heads.anny_eyes import ball_centre, clear_lids, eye_loop, lashes, 
 from likeness.heads.anny_groups import named_groups
 from likeness.heads.anny_inner import lining_layout, tongue_layout
 from likeness.heads.anny_layout import skin_layout
+from likeness.heads.anny_mouth import close_lips, shrink_tongue
 from likeness.heads.anny_parts import IRIS_UV_RADIUS, Part, eyeball, join
 from likeness.heads.anny_rig import JOINTS, PARENTS, jaw_hinge, jaw_share, neck_weights
 from likeness.heads.anny_shape import mean_shape
@@ -27,12 +28,13 @@ from likeness.progress import Progress, quiet
 
 __all__ = ["VERSION", "compile_anny"]
 
-VERSION = 4
+VERSION = 5
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+TEETH_DOWN = 0.0014  # metres from the helper slabs' edges to the biting plane
 JAW_WIDTH = 0.06  # metres from the midline to where the jaw hinges
 EARS = "mpfb2/targets/ears/{}-ear-shape-round.target.gz"  # moves the whole ear and nothing else
 ROOT = (0.0, -0.10, -0.01)  # metres: in the chest, so that the root has a length of its own
@@ -124,7 +126,8 @@ def _body(
         loop = eye_loop(topology, shape, side)
         shape, expression = clear_lids(topology, shape, expression, centre, eye_radius, loop)
     joints = np.stack([np.array(ROOT), np.zeros(3), package.joint("joint-head", mean), hinge[0], *centres])
-    return _Body(shape, np.stack([topology.take(mode) for mode in modes]), expression, weights, joints)
+    shape, basis = shrink_tongue(topology, shape, np.stack([topology.take(mode) for mode in modes]))
+    return _Body(close_lips(topology, shape), basis, expression, weights, joints)
 
 
 def _followed(shape: Floats, modes: Floats, place: Floats) -> Floats:
@@ -159,7 +162,8 @@ def _add_teeth(whole: Assembly, package: Package, mean: Floats, modes: Floats, t
     slabs = {jaw: np.unique(package.polygons[package.part == f"helper-{jaw}-teeth"]) for jaw in ("upper", "lower")}
     middle = [mean[slab][np.abs(mean[slab][:, 0]) < 1e-6] for slab in slabs.values()]
     front = [points[points[:, 2] > points[:, 2].max() - 0.004] for points in middle]
-    edge = (front[0][:, 1].min() + front[1][:, 1].max()) / 2
+    # Edges a little below the line between the lips, as where a mouth begins to open.
+    edge = (front[0][:, 1].min() + front[1][:, 1].max()) / 2 - TEETH_DOWN
     origin = np.array([0.0, edge, max(points[:, 2].max() for points in front)])
     for region, model in (("teeth", teeth), ("gums", gums)):
         for arch, slab, joint in ((UPPER, slabs["upper"], "head"), (LOWER, slabs["lower"], "jaw")):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.heads.anny_shape import mean_shape
 from likeness.heads.anny_source import Package
 
 __all__ = ["Topology", "cut_bust"]
@@ -49,7 +50,7 @@ class Topology:
 def cut_bust(package: Package) -> Topology:
     """Choose and order the polygons; the order of the result is part of the head's identity and must not change."""
     part = package.part
-    depth = _depth(package.vertices)
+    depth = _depth(mean_shape(package))
     body = part == "body"
     whole = body & (depth[package.polygons] > 0).all(1)
     crossed = np.flatnonzero(body & (depth[package.polygons] > 0).any(1) & ~whole)
