@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from likeness.heads.ict_rig import along_neck
 from likeness.heads.ict_source import POLYGONS, VERTICES, IctFiles
+from likeness.heads.uv import boundary_loops
 
 __all__ = ["soft_groups"]
 
@@ -25,7 +26,7 @@ HAIR = (
 
 
 def soft_groups(files: IctFiles) -> dict[str, Floats]:
-    """Groups (26719,) in 0..1, zero off the skin: face, lips, eyelids, brows, nose, ears, scalp, neck."""
+    """Groups (26719,) in 0..1, zero off the skin: those that the default head has."""
     v = files.vertices
     skin = np.zeros(len(v), dtype=bool)
     skin[: VERTICES["back"].stop] = True
@@ -43,8 +44,11 @@ def soft_groups(files: IctFiles) -> dict[str, Floats]:
     core = v[front & (ear > 0.9)]
     ears = np.where(skin, 1 - _ramp(cKDTree(core).query(v)[0], 0.25, 1.0), 0.0)
     scalp = np.where(skin, _ramp(_inside(v[:, [2, 1]], np.array(HAIR)), -0.7, 0.7), 0.0) * (1 - ears)
-    neck = np.where(skin, 1 - _ramp(along_neck(v), 0.75, 1.1), 0.0)
-    face = on_face((1 - scalp) * (1 - ears) * (1 - neck) * _ramp(v[:, 2], 0.5, 2.0))
+    below = np.where(skin, 1 - _ramp(along_neck(v), 0.75, 1.1), 0.0)
+    shoulders = np.where(skin, 1 - _ramp(along_neck(v), -0.45, 0.45), 0.0)
+    face = on_face((1 - scalp) * (1 - ears) * (1 - below) * _ramp(v[:, 2], 0.5, 2.0))
+    surface = np.concatenate([files.polygons[POLYGONS[part]] for part in ("face", "back")])
+    away = cKDTree(v[boundary_loops(surface)[0]]).query(v)[0]
     slit = folded[files.points68[42:48]]
     lid = _to_line(folded * (1, 1.6), slit[[0, 1, 2, 3]] * (1, 1.6))
     brow = _to_line(folded * (1, 1.5), np.array([points[i] for i in range(22, 27)]) * (1, 1.5))
@@ -56,7 +60,9 @@ def soft_groups(files: IctFiles) -> dict[str, Floats]:
         "nose": on_face(_ramp(_inside(folded, _both_halves(np.array(NOSE))), -0.02, 0.01)),
         "ears": ears,
         "scalp": scalp,
-        "neck": neck,
+        "neck": below * (1 - shoulders),
+        "shoulders": shoulders,
+        "rim": np.where(skin, 1 - _ramp(away, 0.0, 3.0), 0.0),
     }
 
 

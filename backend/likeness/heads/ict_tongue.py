@@ -67,7 +67,8 @@ def tongue_out(files: IctFiles, vertices: Floats) -> Floats:
 def _tongue(files: IctFiles) -> Ints:
     """Vertices of the tongue and its underside."""
     polygons = np.concatenate([files.polygons[POLYGONS["tongue"]], files.polygons[UNDERSIDE]])
-    return np.unique(polygons[polygons >= 0])
+    vertices: Ints = np.unique(polygons[polygons >= 0])
+    return vertices
 
 
 def _smooth_line(at: Floats, x: Floats, y: Floats) -> Floats:

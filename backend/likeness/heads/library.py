@@ -6,10 +6,8 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-
-from safetensors.torch import load_file
 
 from likeness.errors import HeadError, WeightsError
 from likeness.heads import anny, embedding, ict
@@ -20,10 +18,8 @@ from likeness.weights import face_networks
 from likeness.weights.store import home
 from likeness.weights.wheel import check
 
-__all__ = ["CALIBRATIONS", "HeadEntry", "calibrated", "install", "list_heads", "open_head"]
+__all__ = ["HeadEntry", "install", "list_heads", "open_head"]
 
-CALIBRATIONS = Path(__file__).parent / "calibrations"
-"""NAME.safetensors each: "bias" and "sigma" as in `HeadModel.landmark_bias` and `landmark_sigma`."""
 ANNY = ("Anny head", "Apache-2.0 AND CC0-1.0")
 ICT_HOME = "https://github.com/ICT-VGL/ICT-FaceKit"
 
@@ -56,15 +52,6 @@ def open_head(name: str = "auto", progress: Progress = quiet) -> HeadModel:
             raise HeadError(f"The head ict is not installed; {_how_to_install_ict()}.")
         return _cached(_path("ict", ict.VERSION), lambda p: ict.compile_ict(read_ict(_ict_source(), p), p), progress)
     raise HeadError(f'There is no head "{name}"; choose auto, anny or ict.')
-
-
-def calibrated(head: HeadModel) -> HeadModel:
-    """The head with the bias and noise of its landmarks, where a calibration of it is shipped."""
-    path = CALIBRATIONS / f"{head.name}.safetensors"
-    if not path.exists():
-        return head
-    values = load_file(path)
-    return replace(head, landmark_bias=values["bias"], landmark_sigma=values["sigma"])
 
 
 def list_heads() -> list[HeadEntry]:
@@ -161,7 +148,7 @@ def _cached(path: Path, make: Callable[[Progress], HeadModel], progress: Progres
     """
     if path.exists():
         with suppress(HeadError):
-            return calibrated(HeadModel.load(path))
+            return HeadModel.load(path)
     try:
         embedding.embed_landmarks(make(progress), progress).save(path)
     except OSError as error:
@@ -169,4 +156,4 @@ def _cached(path: Path, make: Callable[[Progress], HeadModel], progress: Progres
             f"The head cannot be stored in {path.parent} ({error.strerror or error}); "
             "free some space, or set LIKENESS_HOME to a folder you can write."
         ) from error
-    return calibrated(HeadModel.load(path))
+    return HeadModel.load(path)
