@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from likeness.avatar import Material
 from likeness.errors import MethodError
 from likeness.heads.base import REGION_MATERIALS
@@ -37,15 +39,13 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
     if not 256 <= settings.texture_size <= 4096:
         raise MethodError(f"The texture size is {settings.texture_size}; choose one from 256 to 4096.")
     progress("maps", 0.0, "Laying out the photos")
-    skin, hair = skin_material(reconstruction, settings, progress)
     part = min(1024, settings.texture_size)
-    progress("maps", 0.9, "Eyes, mouth and lashes")
-    made = {
-        "Skin": skin,
-        "Eye": eye_material(reconstruction.views, part, settings.seed),
-        "Lashes": lashes_material(hair.colour, part // 2, settings.seed),
-        **mouth_materials(part // 2, settings.seed),
-    }
+    with ThreadPoolExecutor(1) as pool:  # NumPy and OpenCV leave Python's lock alone
+        eye = pool.submit(eye_material, reconstruction.views, part, settings.seed)
+        mouth = pool.submit(mouth_materials, part // 2, settings.seed)
+        skin, hair = skin_material(reconstruction, settings, progress)
+        lashes = lashes_material(hair.colour, part // 2, settings.seed)
+        made = {"Skin": skin, "Eye": eye.result(), "Lashes": lashes, **mouth.result()}
     progress("maps", 1.0, "Maps are made")
     wanted = {REGION_MATERIALS[region] for region in head.region_names}
     return {name: material for name, material in made.items() if name in wanted}

@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from likeness.heads.base import REGION_MATERIALS, HeadModel, triangulate
 from likeness.render.raster import rasterise_uv
 
-__all__ = ["Atlas", "atlas_of", "material_triangles"]
+__all__ = ["Atlas", "atlas_of", "enlarge", "material_triangles"]
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -70,6 +70,16 @@ class Atlas:
             borderValue=(border,) * 4,
         )
         return turned
+
+
+def enlarge(picture: Floats, small: Atlas, full: Atlas) -> Floats:
+    """A smooth picture (l, l[, C]) of a small atlas in a larger one's square; outside the charts it is its mean."""
+    if small is full:
+        return picture
+    filled = picture.copy()
+    filled[~small.inside] = picture[small.inside].mean(0)
+    grown: Floats = cv2.resize(filled, (full.size, full.size), interpolation=cv2.INTER_LINEAR)
+    return grown
 
 
 def material_triangles(head: HeadModel, material: str) -> torch.Tensor:
@@ -155,4 +165,5 @@ def _mirrored_corners(head: HeadModel, mine: torch.Tensor) -> Floats:
     places = head.uv.numpy()[np.take_along_axis(polygons_uv[partner], column, 1)].astype(np.float32)
     places[(partner < 0) | (turned < 0).all(1)] = np.nan
     corner = triangulate(head.polygons)[0].numpy()
-    return places[parent[:, None], corner][mine.numpy()]
+    by_triangle: Floats = places[parent[:, None], corner][mine.numpy()]
+    return by_triangle

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.heads.base import HeadModel
-from likeness.maps.atlas import Atlas
+from likeness.maps.atlas import Atlas, enlarge
 from likeness.maps.field import Surface
 from likeness.maps.fuse import SMOOTH, Fused
 from likeness.maps.places import HeadFrame, smoothstep
@@ -34,7 +34,7 @@ class Whole:
 
     Attributes:
         base: (V, 3) log colours, smooth; typical: (3,) the bare skin of the face.
-        detail: (S, S, 3) log colours on top, seen or mirrored, 0 elsewhere.
+        detail: (S, S, 3) log colours on top, seen or mirrored; the colour of lips and lids in their folds.
         seen, mirrored: (S, S) float32: shares of a texel that come from a photo, and from the other side.
     """
 
@@ -46,18 +46,25 @@ class Whole:
 
 
 def complete(fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atlas: Atlas, surface: Surface) -> Whole:
-    """Complete fused photos over a head; the small atlas serves for what is slow."""
+    """Complete fused photos over a head; the small atlas serves for what is slow. Uses up the fused detail."""
     base, typical = _base(fused, head, frame, surface)
     seen, rim, bound = _trusted(fused, frame, small, atlas)
-    detail = fused.detail - rim
+    detail = fused.detail
+    detail -= rim
     # Hair over the cheek, a collar, a chain: the farther out, the less a photo may differ from smooth skin.
-    detail = bound[..., None] * np.tanh(detail / bound[..., None]) * seen[..., None]
-    there = atlas.flipped(seen) * (atlas.mirror[..., 0] >= 0)
-    mirrored = (1 - seen) * there
+    detail /= bound[..., None]
+    np.tanh(detail, out=detail)
+    detail *= (bound * seen)[..., None]
+    missing = 1 - seen
+    there = atlas.flipped(seen)
+    mirrored = missing * there
     if mirrored.max() > 0:
-        detail += atlas.flipped(detail) * (1 - seen)[..., None]
-    left = (1 - seen - mirrored)[..., None]
-    detail += left * atlas.texels(fused.feature * fused.near[:, None])
+        other = atlas.flipped(detail)
+        other *= missing[..., None]
+        detail += other
+    folds = enlarge(small.texels(fused.feature * fused.near[:, None]), small, atlas)
+    folds *= (missing - mirrored)[..., None]
+    detail += folds
     return Whole(base, typical, detail, seen, mirrored)
 
 
@@ -89,7 +96,7 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     # Shoulders and neck are seldom bare: their colour counts, their detail hardly.
     shares = shares * (0.25 + 0.75 * face)
     full = (atlas.size, atlas.size)
-    return cv2.resize(shares, full) * atlas.inside, cv2.resize(slow, full), cv2.resize(bound, full)
+    return np.minimum(cv2.resize(shares, full), atlas.inside), cv2.resize(slow, full), cv2.resize(bound, full)
 
 
 def _face(frame: HeadFrame) -> Floats:
@@ -123,7 +130,7 @@ def _base(fused: Fused, head: HeadModel, frame: HeadFrame, surface: Surface) -> 
     # What is left of slow light and shade: kept in the face, where it shapes cheeks and eyes; hardly elsewhere.
     p = frame.points
     inner = smoothstep(-2.0, -1.5, p[:, 1]) * smoothstep(0.2, 0.6, p[:, 2] + 0.9)
-    keep = (0.3 + 0.35 * inner)[:, None]
+    keep = (0.3 + 0.25 * inner)[:, None]
     away = base - typical
     grey = away.mean(1, keepdims=True)
     even = (

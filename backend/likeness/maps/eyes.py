@@ -129,7 +129,8 @@ def _iris(rho: Floats, turn: Floats, colour: NDArray[np.float64], random: np.ran
     warm = np.array([1.18, 1.0, 0.78])
     base = colour * (1 + (warm - 1) * (0.55 * collar + 0.35 * smoothstep(0.62, 0.38, rho))[..., None])
     painted = base * (tone * limbal)[..., None] * pupil[..., None] + 0.004
-    return painted.astype(np.float32)
+    result: Floats = painted.astype(np.float32)
+    return result
 
 
 def _white(rho: Floats, turn: Floats, size: int, random: np.random.Generator) -> Floats:
@@ -148,7 +149,8 @@ def _white(rho: Floats, turn: Floats, size: int, random: np.random.Generator) ->
     patchy = random.standard_normal((16, 16)).astype(np.float32)
     red = np.clip(red + 0.02 * cv2.resize(patchy, (size, size), interpolation=cv2.INTER_CUBIC), 0, 1)
     white = np.array(WHITE) * (1 - red[..., None] * np.array([0.22, 0.62, 0.60]))
-    return white.astype(np.float32)
+    result: Floats = white.astype(np.float32)
+    return result
 
 
 def _vein(

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.maps.atlas import Atlas
+from likeness.maps.atlas import Atlas, enlarge
 from likeness.maps.field import Surface
 from likeness.maps.highlights import gloss_in
 from likeness.maps.skin import SkinSeen
@@ -86,7 +86,7 @@ def make_layer(photo: Unwrapped, skin: SkinSeen, atlas: Atlas, transfer: Floats,
     first = base_of(matt, bare)[0]
     gloss = gloss_in(matt, atlas.texels(first), weight * (1 - photo.areas["eyes"]))
     # What shone most is known least.
-    base, known = base_of(matt - gloss, bare * np.exp(-4 * gloss.mean(-1)))
+    base, known = base_of(matt - gloss, bare * weight * np.exp(-4 * gloss.mean(-1)))
     return Layer(photo, skin, weight, bare, shading, gloss, base, known)
 
 
@@ -101,10 +101,8 @@ def fuse(layers: list[Layer], small: Atlas, atlas: Atlas, surface: Surface) -> F
     total = seen = shares = None
     size = (atlas.size, atlas.size)
     for layer, share in zip(layers, _shares(layers), strict=True):
-        offset = atlas.texels(layer.shading + layer.base)
         detail = layer.photo.colours(atlas)
-        detail -= offset
-        detail -= cv2.resize(layer.gloss, size, interpolation=cv2.INTER_LINEAR)
+        detail -= enlarge(small.texels(layer.shading + layer.base) + layer.gloss, small, atlas)
         here = np.minimum(cv2.resize(layer.weight, size, interpolation=cv2.INTER_LINEAR), atlas.inside)
         if len(layers) == 1:
             total, seen = detail, here
@@ -125,16 +123,16 @@ def fuse(layers: list[Layer], small: Atlas, atlas: Atlas, surface: Surface) -> F
 
 def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> tuple[Floats, Floats]:
     """Lips and lids as fields, which reach into the folds that no photo shows."""
-    evidence, near, detail = 0.0, 0.0, 0.0
+    count = len(layers[0].known)
+    evidence, sums = np.zeros(count, np.float32), np.zeros((count, 4), np.float32)
     for layer in layers:
         areas = layer.photo.areas
         share = layer.weight * atlas.area
         on_top = layer.photo.log - layer.gloss - atlas.texels(layer.shading + layer.base)
-        evidence = evidence + atlas.vertices(share)
-        near = near + atlas.vertices(share * np.maximum(areas["lips"], areas["lids"]))
-        detail = detail + atlas.vertices(on_top * share[..., None])
-    values = np.concatenate([np.asarray(near)[:, None], detail], 1) / np.maximum(evidence, 1e-12)[:, None]
-    field = surface.spread(values.astype(np.float32), np.asarray(evidence), 0.003)
+        near = np.maximum(areas["lips"], areas["lids"])
+        evidence += atlas.vertices(share)
+        sums += atlas.vertices(np.dstack([near, on_top]) * share[..., None])
+    field = surface.spread(sums / np.maximum(evidence, 1e-12)[:, None], evidence, 0.003)
     return np.clip(field[:, 0], 0, 1), np.clip(field[:, 1:], -1.2, 0.4)
 
 

@@ -27,7 +27,7 @@ def gloss_in(log: Floats, base: Floats, weight: Floats) -> Floats:
         weight: (L, L) where both are known.
 
     Returns:
-        (L, L, 3) float32 >= 0.
+        (L, L, 3) float32.
     """
     light, diffuse = np.exp(log), np.exp(base)
     low, high = diffuse.argmin(-1)[..., None], diffuse.argmax(-1)[..., None]
@@ -52,5 +52,9 @@ def gloss_in(log: Floats, base: Floats, weight: Floats) -> Floats:
     white = np.minimum(white, np.clip(light.mean(-1) - diffuse.mean(-1), 0, None))
     white = cv2.GaussianBlur(white, (0, 0), log.shape[0] / 512 * 1.2)[..., None]
     matt = np.maximum(light - white, (1 - LARGEST) * light)
+    # The more gloss was there, the less is known of the colour below: it is taken from around.
+    guessed = np.clip(4 * white / np.maximum(light.mean(-1, keepdims=True), 1e-3), 0, 0.9)
+    around = diffuse * (matt.mean(-1, keepdims=True) / np.maximum(diffuse.mean(-1, keepdims=True), 1e-3))
+    matt = np.maximum(matt + guessed * (around - matt), 1e-3)
     result: Floats = np.log(light / matt)
     return result

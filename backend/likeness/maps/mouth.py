@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import torch
@@ -48,6 +50,6 @@ def _clouds(size: int, random: np.random.Generator, scales: tuple[int, ...]) -> 
     return total / max(float(total.std()), 1e-6)
 
 
-def _colour_map(linear: NDArray[np.floating]) -> Map:
+def _colour_map(linear: NDArray[np.floating[Any]]) -> Map:
     shown = linear_to_srgb(torch.from_numpy(np.asarray(linear, np.float32))).numpy()
     return Map(np.rint(shown * 255).astype(np.uint8), "srgb")

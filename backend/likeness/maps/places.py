@@ -66,7 +66,8 @@ def draw_areas(landmarks: NDArray[np.float64], interocular: float, width: int, h
         if grow:
             reach = round(2 * grow * interocular) | 1
             mask = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-        return cv2.GaussianBlur(mask, (0, 0), soft).astype(np.float32) / 255
+        blurred: Floats = cv2.GaussianBlur(mask, (0, 0), soft).astype(np.float32) / 255
+        return blurred
 
     grown = {"brows": 0.035, "nostrils": 0.02, "lips": 0.015}
     areas = {name: drawn(polygons, grown.get(name, 0.0)) for name, polygons in AREAS.items()}

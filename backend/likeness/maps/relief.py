@@ -43,10 +43,11 @@ def height_of(luminance: Floats, flat: Floats, fill: Floats, micro: Floats, texe
     # A band is believed where two to four pixels of the photo span its features.
     depth_fine = DEPTH_FINE * float(smoothstep(1 / MIDDLE, 3 / MIDDLE, sharp))
     depth_middle = DEPTH_MIDDLE * float(smoothstep(0.8 / COARSE, 3 / COARSE, sharp))
-    height = depth_fine * np.tanh(fine / 0.12) + depth_middle * np.tanh(middle / 0.22)
+    height = depth_fine * np.tanh(fine * np.float32(1 / 0.12))
+    height += depth_middle * np.tanh(middle * np.float32(1 / 0.22))
     height *= 1 - flat
     height += DEPTH_MICRO * micro * fill
-    result: Floats = height.astype(np.float32)
+    result: Floats = height
     return result
 
 
@@ -59,14 +60,18 @@ def normals_of(height: Floats, texel: Floats) -> Floats:
     # A slope over three texels; row 0 is the top of the square.
     across = cv2.Scharr(height, cv2.CV_32F, 1, 0) / 32
     down = cv2.Scharr(height, cv2.CV_32F, 0, 1) / 32
-    normal = np.empty((*height.shape, 3), np.float32)
-    np.divide(-across, texel, out=normal[..., 0])
-    np.divide(down, texel, out=normal[..., 1])
-    normal[..., :2] = np.clip(normal[..., :2], -1.5, 1.5)
-    length = np.sqrt(normal[..., 0] ** 2 + normal[..., 1] ** 2 + 1)
-    normal[..., 0] /= length
-    normal[..., 1] /= length
-    normal[..., 2] = 1 / length
+    np.divide(across, -texel, out=across)
+    np.divide(down, texel, out=down)
+    np.clip(across, -1.5, 1.5, out=across)
+    np.clip(down, -1.5, 1.5, out=down)
+    upright = across * across
+    upright += down * down
+    upright += 1
+    np.sqrt(upright, out=upright)
+    np.reciprocal(upright, out=upright)
+    across *= upright
+    down *= upright
+    normal: Floats = cv2.merge([across, down, upright])
     return normal
 
 

@@ -48,17 +48,17 @@ def hair_of(layers: list[Layer], atlas: Atlas, frame: HeadFrame, surface: Surfac
     """What the photos say about the hair."""
     usual = hairline(frame)
     place = atlas.texels(usual)
-    evidence = hair = 0.0
+    evidence, hair = np.zeros(len(usual), np.float32), np.zeros(len(usual), np.float32)
     colours, brows = [], []
     for layer in layers:
         seen = layer.photo.weight * atlas.area
-        evidence = evidence + atlas.vertices(seen)
-        hair = hair + atlas.vertices(seen * layer.skin.hair)
+        evidence += atlas.vertices(seen)
+        hair += atlas.vertices(seen * layer.skin.hair)
         log = layer.photo.log - atlas.texels(layer.shading)
         colours.append(log[(place > 0.8) & (layer.photo.weight > 0.3) & (layer.skin.hair > 0.7)])
         brows.append(log[layer.photo.areas["brows"] * layer.photo.weight > 0.5])
-    share = np.asarray(hair / np.maximum(evidence, 1e-12), np.float32)
-    weight = np.asarray(evidence, np.float32) * (usual > 0.3)
+    share = hair / np.maximum(evidence, 1e-12)
+    weight = evidence * (usual > 0.3)
     # Unseen scalp takes after the seen within a few centimetres, and has hair beyond.
     usually = 0.25 * surface.area.astype(np.float32)
     mean = (share * weight + usually) / np.maximum(weight + usually, 1e-12)
@@ -82,7 +82,8 @@ def _colour(colours: list[Floats], brows: list[Floats]) -> Floats:
         mean = np.percentile(brow, 25, axis=0)
     else:
         mean = BARE - 1.5
-    return np.clip(mean, np.log(0.006), np.log(0.5)).astype(np.float32)
+    colour: Floats = np.clip(mean, np.log(0.006), np.log(0.5)).astype(np.float32)
+    return colour
 
 
 def stubble(cover: Floats, texel: float, seed: int) -> tuple[Floats, Floats]:

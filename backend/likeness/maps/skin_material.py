@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.avatar import Map, Material
-from likeness.maps.atlas import Atlas, atlas_of, material_triangles
+from likeness.maps.atlas import Atlas, atlas_of, enlarge, material_triangles
 from likeness.maps.complete import Whole, complete
 from likeness.maps.field import Surface
 from likeness.maps.fuse import Fused, Layer, fuse, make_layer
@@ -30,6 +30,10 @@ SMALL = 512
 RANGE = 0.0004
 """Metres up and down that the displacement map can code."""
 HAIR_HEIGHT = 0.00012
+MOTTLE = 0.016
+"""Deviation of invented skin's log luminance in each of two bands."""
+RED = (0.006, -0.012, -0.008)
+"""What blood below the skin does to log red, green and blue."""
 _CODES = np.linspace(0, 1, 4097)
 _SRGB = np.rint(
     255 * np.where(_CODES <= 0.0031308, 12.92 * _CODES, 1.055 * np.maximum(_CODES, 1e-9) ** (1 / 2.4) - 0.055)
@@ -66,53 +70,93 @@ def skin_material(reconstruction: Reconstruction, settings: Settings, progress: 
 def _paint(
     fused: Fused, whole: Whole, hair: Hair, frame: HeadFrame, small: Atlas, full: Atlas, sharp: float, seed: int
 ) -> Material:
-    """All maps; sharp: pixels per metre of the sharpest photo."""
-    size = (full.size, full.size)
+    """All maps; sharp: pixels per metre of the sharpest photo. Uses up the detail."""
     texel = float(np.sqrt(np.median(full.area[full.area > 0])))
-    made_up = full.inside * (1 - whole.seen - whole.mirrored)
-    both = {
-        n: np.maximum(a, small.flipped(a)) for n, a in fused.areas.items() if n in ("lips", "brows", "lids", "beard")
-    }
+    both = {n: np.maximum(fused.areas[n], small.flipped(fused.areas[n])) for n in ("lips", "brows", "lids")}
     lips = np.clip(small.vertices(both["lips"] * small.area) / np.maximum(small.vertices(small.area), 1e-12), 0, 1)
-    fields = full.texels(np.concatenate([hair.cover[:, None], gloss_fields(frame, lips, hair.cover), whole.base], 1))
-    cover, roughness, specular, base = fields[..., 0], fields[..., 1], fields[..., 2], fields[..., 3:]
+    fields = np.concatenate([hair.cover[:, None], gloss_fields(frame, lips, hair.cover), whole.base], 1)
+    cover, roughness, specular, *base = cv2.split(enlarge(small.texels(fields), small, full))
+    made_up = np.minimum(1 - whole.seen - whole.mirrored, full.inside)
+
     opacity, tufts = stubble(cover, texel, seed)
-
+    bare = 1 - opacity
     micro = micro_relief(full, seed)
-    luminance = whole.detail.mean(-1)
-    flat = cv2.resize(np.maximum(both["brows"], 0.8 * both["lids"]), size)
-    flat = np.maximum(flat, cover)
+    flat = np.maximum(cv2.resize(np.maximum(both["brows"], 0.8 * both["lids"]), cover.shape), cover)
+    luminance = cv2.transform(whole.detail, np.full((1, 3), 1 / 3, np.float32))
     height = height_of(luminance, flat, np.maximum(made_up, 0.45), micro, texel, sharp)
-    height = height * (1 - opacity) + HAIR_HEIGHT * tufts * opacity
+    height *= bare
+    height += HAIR_HEIGHT * tufts * opacity
 
-    log = base + whole.detail
-    log += (0.018 * micro * made_up)[..., None]
-    log += (hair.colour + 0.25 * (tufts - 0.5)[..., None] - log) * opacity[..., None]
-    log[~full.inside] = whole.typical
-    albedo = _SRGB[np.clip(np.exp(log, out=log) * 4096 + 0.5, 0, 4096).astype(np.uint16)]
+    tone, redness = _mottled(made_up, small, full, seed)
+    tone += 0.018 * micro * made_up
+    strand = 0.25 * (tufts - 0.5)
+    albedo = np.empty((*cover.shape, 3), np.uint8)
+    for channel in range(3):
+        log = whole.detail[..., channel] + base[channel]
+        log += tone
+        log += RED[channel] * redness
+        log *= bare
+        log += (strand + hair.colour[channel]) * opacity
+        log[~full.inside] = whole.typical[channel]
+        albedo[..., channel] = _srgb(log)
 
-    rough = roughness - 0.04 * micro * (1 - cover)
-    shine = specular * (1 + 0.18 * micro)
-    grey = cv2.resize(np.where(small.area > 0, small.area, np.median(small.area[small.area > 0])), size)
-    pitch = np.sqrt(np.maximum(grey, 1e-12)) * (small.size / full.size)
-    normal = normals_of(height, pitch)
+    normal = normals_of(height, _pitch(small, full))
+    normal *= 0.5
+    normal += 0.5
+    roughness -= 0.04 * micro * bare
+    specular *= 1 + 0.18 * micro * bare
+    known = (whole.seen + 0.5 * whole.mirrored) * bare
     return Material(
         {
             "albedo": Map(albedo, "srgb"),
-            "specular": Map(_bytes(shine), "linear"),
-            "roughness": Map(_bytes(rough), "linear"),
-            "normal": Map(_bytes(0.5 * normal + 0.5), "linear"),
-            "displacement": Map(
-                np.clip((height / (2 * RANGE) + 0.5) * 65535 + 0.5, 0, 65535).astype(np.uint16),
-                "linear",
-                scale=2 * RANGE,
-                offset=-RANGE,
-            ),
-            "confidence": Map(_bytes(whole.seen * (1 - opacity) + 0.5 * whole.mirrored * (1 - opacity)), "linear"),
+            "specular": Map(_bytes(specular), "linear"),
+            "roughness": Map(_bytes(roughness), "linear"),
+            "normal": Map(_bytes(normal), "linear"),
+            "displacement": Map(_words(height), "linear", scale=2 * RANGE, offset=-RANGE),
+            "confidence": Map(_bytes(known), "linear"),
         },
         {"albedo": [round(float(c), 4) for c in np.exp(whole.typical)]},
     )
 
 
+def _mottled(made_up: Floats, small: Atlas, full: Atlas, seed: int) -> tuple[Floats, Floats]:
+    """What keeps invented skin from looking like plastic: slow changes of tone and of redness, (S, S) each."""
+    random = np.random.default_rng(seed)
+    texel = float(np.sqrt(np.median(small.area[small.area > 0])))
+    bands = []
+    for length, amount in ((0.0016, MOTTLE), (0.005, MOTTLE), (0.003, 1.0), (0.009, 1.0)):
+        noise = random.standard_normal((small.size, small.size)).astype(np.float32)
+        noise = cv2.GaussianBlur(noise, (0, 0), length / texel)
+        bands.append(noise * (amount / noise.std()))
+    side = (full.size, full.size)
+    tone, redness = (cv2.resize(bands[k] + bands[k + 1], side) for k in (0, 2))
+    tone *= made_up
+    redness *= made_up
+    return tone, redness
+
+
+def _pitch(small: Atlas, full: Atlas) -> Floats:
+    """(S, S) metres per texel."""
+    area = np.maximum(small.area, 0.05 * np.median(small.area[small.area > 0]))
+    pitch = enlarge(np.sqrt(area), small, full)
+    pitch *= small.size / full.size
+    return pitch
+
+
+def _srgb(log: Floats) -> NDArray[np.uint8]:
+    """Log of linear light to sRGB; uses the input up."""
+    np.exp(log, out=log)
+    log *= len(_SRGB) - 1
+    log += 0.5
+    return np.take(_SRGB, log.astype(np.int32), mode="clip")
+
+
+def _words(height: Floats) -> NDArray[np.uint16]:
+    """Metres to the codes of the displacement map."""
+    return np.clip(height * (65535 / (2 * RANGE)) + 32768, 0, 65535).astype(np.uint16)
+
+
 def _bytes(values: Floats) -> NDArray[np.uint8]:
-    return np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)
+    """0..1 to 0..255."""
+    codes: NDArray[np.uint8] = cv2.convertScaleAbs(values, alpha=255)
+    return codes

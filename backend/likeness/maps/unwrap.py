@@ -149,7 +149,8 @@ def _visibility(head: HeadModel, posed: torch.Tensor, points: NDArray[np.float32
     nearest = cv2.erode(filled, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     behind = smoothstep(*STEP, points[:, 2] - nearest[row, column])
     seen = smoothstep(0.1, 0.5, facing) * ~hidden * smoothstep(*MARGIN, away / scale) * (1 - behind)
-    return seen.astype(np.float32)
+    result: Floats = seen.astype(np.float32)
+    return result
 
 
 def _to_landmarks(reconstruction: Reconstruction, view: View, posed: torch.Tensor) -> NDArray[np.float64]:
@@ -178,7 +179,7 @@ def _to_landmarks(reconstruction: Reconstruction, view: View, posed: torch.Tenso
     residual *= np.minimum(1, limit / np.maximum(np.linalg.norm(residual, axis=1, keepdims=True), 1e-9))
     rest = np.asarray(reconstruction.vertices, np.float32)
     sites = embedding.on(torch.from_numpy(rest), head.triangles).numpy()[index]
-    near = np.flatnonzero((rest >= sites.min(0) - 0.05).all(1) & (rest <= sites.max(0) + 0.05).all(1))
+    near = np.flatnonzero((rest >= sites.min(0) - 0.04).all(1) & (rest <= sites.max(0) + 0.04).all(1))
     for reach in (0.02, 0.006):
         # Twice: the broad misfit first, then what is left around each feature.
         moved[near] += _blend(rest[near], sites, residual, reach)
@@ -188,12 +189,10 @@ def _to_landmarks(reconstruction: Reconstruction, view: View, posed: torch.Tenso
 
 def _blend(points: Floats, sites: Floats, values: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
     """Gaussian-weighted means of the sites' values that fade to nothing away from all of them."""
-    square = (
-        (points.astype(np.float64) ** 2).sum(1)[:, None]
-        + (sites.astype(np.float64) ** 2).sum(1)
-        - 2 * points.astype(np.float64) @ sites.T
-    )
-    near = np.exp(-np.maximum(square, 0) / (2 * reach**2))
+    near = np.zeros((len(points), len(sites)), np.float32)
+    for axis in range(3):
+        near += np.subtract.outer(points[:, axis], sites[:, axis]) ** 2
+    np.exp(near * np.float32(-1 / (2 * reach**2)), out=near)
     result: NDArray[np.float64] = near @ values / (near.sum(1, keepdims=True) + 0.3)
     return result
 
