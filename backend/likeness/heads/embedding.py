@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -278,6 +277,8 @@ def _holders(head: HeadModel) -> list[Ints]:
 def _project(place: Floats, allowed: Ints, corners: Floats) -> tuple[int, Floats]:
     """The triangle among the allowed ones that comes nearest to a place (3,), and the barycentrics there."""
     some = corners[allowed]
+    import trimesh  # takes long to load, and only a head that is compiled needs it
+
     points = trimesh.triangles.closest_point(some, np.broadcast_to(place, (len(allowed), 3)))
     nearest = int(((points - place) ** 2).sum(1).argmin())
     barycentric = trimesh.triangles.points_to_barycentric(some[nearest : nearest + 1], points[nearest : nearest + 1])[0]
