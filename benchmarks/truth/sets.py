@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,7 @@ def ict_file() -> Path:
     return Path(os.environ.get("LIKENESS_ICT", ROOT.parent / "shared" / "heads" / "ict_facekit.npz"))
 
 
+@cache
 def source(name: str) -> Source:
     """Topology and draw function of a set; raises FileNotFoundError when what it is drawn from is not there."""
     if name == "ict":
