@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -29,10 +30,20 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0 when done, 2 after an error the user can act on, 130 when interrupted.
 
-    Without ``argv`` it is the program `likeness` itself: the process's own arguments, ended in order by SIGTERM too.
+    Without ``argv`` it is the program `likeness` itself: it takes the process's own arguments, ends in order on
+    SIGTERM too, and does not return.
     """
-    if argv is None:
-        signal.signal(signal.SIGTERM, _end)
+    if argv is not None:
+        return _main(argv)
+    signal.signal(signal.SIGTERM, _end)
+    code = _main(sys.argv[1:])
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)  # taking torch and warp down in order would cost most of a second
+
+
+def _main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         with warnings.catch_warnings():
@@ -136,14 +147,18 @@ def _blender_options(parser: argparse.ArgumentParser) -> None:
 def _reconstruct(a: argparse.Namespace) -> None:
     _free(a.overwrite, a.output, a.blend, a.render, a.compare)
     with reporter() as progress:
-        progress("start", 0.0, "Starting")
+        progress("start", 0.0, "Reading the photos")
+        from likeness.photos import load_photos
+
+        photos = load_photos(a.photos)  # first: what is wrong with a photo need not wait for torch
+        progress("start", 0.5, "Starting PyTorch")
         from likeness import package
         from likeness.methods.base import Settings
         from likeness.pipeline import reconstruct
 
         settings = Settings(head=a.head, texture_size=a.texture_size, seed=a.seed)
         name = a.name or a.output.name.removesuffix(".zip").removesuffix(".likeness")
-        avatar = reconstruct(a.photos, a.method, settings, name=name, face=a.face, progress=progress)
+        avatar = reconstruct(photos, a.method, settings, name=name, face=a.face, progress=progress)
         progress("write", 0.0, f"Writing {a.output}")
         package.save(avatar, a.output)
         progress("write", 1.0, f"Wrote {a.output}")

@@ -17,11 +17,11 @@ import pytest
 from drawn_face import drawn_face
 from PIL import Image
 
-from likeness import cli, console, package, pipeline
+from likeness import cli, console, package, photos, pipeline
 from likeness.package import write
 from likeness.progress import Progress
 
-ROOT = Path(__file__).parents[2]
+STARTING = ["Reading the photos", "Starting PyTorch"]
 
 
 @dataclass
@@ -58,6 +58,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return made_avatar.make()
 
     monkeypatch.setattr(pipeline, "reconstruct", reconstruct)
+    monkeypatch.setattr(photos, "load_photos", lambda paths: paths)
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
@@ -172,7 +173,7 @@ def test_a_package_is_written_and_only_replaced_when_asked(
     out = tmp_path / "new" / "a.likeness"
     said = run("reconstruct", "a.jpg", "-o", out)
     assert said.code == 0
-    assert [line.split("  ")[-1] for line in said.lines] == ["Starting", "Fitting", f"Writing {out}", f"Wrote {out}"]
+    assert [line.split("  ")[-1] for line in said.lines] == [*STARTING, "Fitting", f"Writing {out}", f"Wrote {out}"]
     assert package.load(out).name == "Egg"
     assert "exists already" in run("reconstruct", "a.jpg", "-o", out).error
     assert run("reconstruct", "a.jpg", "-o", out, "--overwrite").code == 0
