@@ -23,7 +23,7 @@ FILM = (24.0, 36.0)
 PICTURE = (768, 1024)
 HAIR = 0.025
 """Metres of air above the head."""
-COLLAR = 0.148
+COLLAR = 0.14
 """Metres below the eyes where the picture ends: it shows the neck and leaves the rim of the bust out."""
 GLOW = 0.75
 """Radius in metres of the backdrop's glow."""

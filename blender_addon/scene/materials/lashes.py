@@ -10,6 +10,9 @@ from ..graph import Graph, put
 
 __all__ = ["lashes_shader", "wet_shader"]
 
+SHADE = 0.4
+"""Lashes are cards, lit as evenly as paper; the fibres that they stand for shade each other."""
+
 
 def lashes_shader(material: bpy.types.Material, data: Material, package: Package) -> None:
     """Dark hair; the avatar's alpha map thins it out where it has one."""
@@ -17,7 +20,9 @@ def lashes_shader(material: bpy.types.Material, data: Material, package: Package
     surface = graph.add("ShaderNodeBsdfPrincipled", "Lashes", 0, 0, "Surface")
     output = graph.add("ShaderNodeOutputMaterial", "Output", 1, 0)
     graph.link(surface, "BSDF", output, "Surface")
-    graph.value(data, "albedo", (0.10, 0.07, 0.06), surface, "Base Color", 0)
+    graph.value(data, "albedo", (0.06, 0.045, 0.035), surface, "Base Color", 0)
+    if "albedo" not in data.maps:
+        put(surface, "Base Color", tuple(SHADE * c for c in surface.inputs["Base Color"].default_value[:3]))
     graph.value(data, "specular", 0.3, surface, "Specular IOR Level", 1)
     graph.value(data, "roughness", 0.55, surface, "Roughness", 2)
     graph.value(data, "alpha", 1.0, surface, "Alpha", 3)

@@ -40,19 +40,35 @@ def skin_shader(material: bpy.types.Material, data: Material, package: Package) 
 
 
 def add_relief(graph: Graph, data: Material, surface: bpy.types.Node, output: bpy.types.Node) -> None:
-    """Normal map and displacement, where the avatar has them."""
+    """Normal map and displacement. Both show the same relief, so one knob shares it out between them."""
+    displaced = data.maps.get("displacement")
+    if displaced and displaced.scale == 0:
+        displaced = None
+    knob = None
+    if displaced and "normal" in data.maps:
+        knob = graph.add("ShaderNodeValue", "Relief: 0 normal map, 1 displacement", -3, 6, "Relief")
+        knob.outputs[0].default_value = 0.0  # the mesh has to be dense to show pores by displacement
     if "normal" in data.maps:
         image = graph.image(data.maps["normal"], "normal", -3, 3, "Maps")
         normal = graph.add("ShaderNodeNormalMap", "Normal map", -1, 3, "Relief", space="TANGENT", uv_map=UV_NAME)
         graph.link(image, "Color", normal, "Color")
         graph.link(normal, "Normal", surface, "Normal")
-    if "displacement" in data.maps and data.maps["displacement"].scale != 0:
-        entry = data.maps["displacement"]
-        image = graph.image(entry, "displacement", -3, 4, "Maps")
+        if knob:
+            rest = graph.add("ShaderNodeMath", "Share of the normal map", -2, 3, "Relief", operation="SUBTRACT")
+            rest.inputs[0].default_value = 1.0
+            graph.tree.links.new(knob.outputs[0], rest.inputs[1])
+            graph.link(rest, "Value", normal, "Strength")
+    if displaced:
+        image = graph.image(displaced, "displacement", -3, 4, "Maps")
         node = graph.add("ShaderNodeDisplacement", "Displacement in metres", -1, 4, "Relief", space="OBJECT")
         graph.link(image, "Color", node, "Height")
         # Blender displaces by (height - midlevel) * scale.
-        put(node, "Midlevel", -entry.offset / entry.scale)
-        put(node, "Scale", entry.scale)
+        put(node, "Midlevel", -displaced.offset / displaced.scale)
+        put(node, "Scale", displaced.scale)
+        if knob:
+            share = graph.add("ShaderNodeMath", "Share of the displacement", -2, 4, "Relief", operation="MULTIPLY")
+            share.inputs[0].default_value = displaced.scale
+            graph.tree.links.new(knob.outputs[0], share.inputs[1])
+            graph.link(share, "Value", node, "Scale")
         graph.link(node, "Displacement", output, "Displacement")
-        graph.material.displacement_method = "BUMP"
+        graph.material.displacement_method = "DISPLACEMENT" if knob else "BUMP"
