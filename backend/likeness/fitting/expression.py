@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["expression_prior"]
+__all__ = ["expression_prior", "one_way"]
 
 Floats = NDArray[np.float64]
 
@@ -40,3 +40,21 @@ def expression_prior(names: tuple[str, ...]) -> Floats:
     across = {"eyeLookOutLeft": 1.0, "eyeLookInLeft": -1.0, "eyeLookInRight": -1.0, "eyeLookOutRight": 1.0}
     row(across, GAZE)
     return np.array(rows)
+
+
+def one_way(names: tuple[str, ...], weights: Floats) -> Floats:
+    """Upper bounds (M,) that leave an eye only the direction it looks most: not up and down at once.
+
+    Args:
+        names: M names of expressions.
+        weights: (M,) found without such bounds.
+    """
+    most = np.ones(len(names))
+    index = {name: i for i, name in enumerate(names)}
+    for one, other in (("Up", "Down"), ("In", "Out")):
+        for side in ("Left", "Right"):
+            pair = [index.get(f"eyeLook{way}{side}") for way in (one, other)]
+            if None not in pair:
+                a, b = (int(i) for i in pair if i is not None)
+                most[b if weights[a] >= weights[b] else a] = 0.0
+    return most

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 
 from likeness.camera import Camera
 from likeness.faces.face import Face
-from likeness.fitting.expression import expression_prior
-from likeness.fitting.landmarks import landmark_model
-from likeness.fitting.noise import smooth_noise
+from likeness.fitting.calibration import Calibration
+from likeness.fitting.expression import expression_prior, one_way
+from likeness.fitting.free_form import Pull, displaced, free_form
+from likeness.fitting.landmarks import LandmarkModel, landmark_model
+from likeness.fitting.noise import Noise, smooth_noise
 from likeness.fitting.pose import Pose, first_pose, focal_prior
-from likeness.fitting.solve import Evidence, solve
+from likeness.fitting.shape import identity_of
+from likeness.fitting.solve import Evidence, Fit, solve
 from likeness.heads.base import HeadModel
 from likeness.progress import Progress, quiet
+from likeness.render.view import vertex_normals
 
 __all__ = ["Fitted", "fit_faces"]
 
@@ -45,34 +49,85 @@ class Fitted:
 
 def fit_faces(head: HeadModel, faces: list[Face], progress: Progress = quiet) -> Fitted:
     """Fit a head to the faces of one person, one face per photo; raises HeadError when it has no landmarks."""
-    progress("fit", 0.0, "Placing the head in the photo")
+    progress("fit", 0.0, "Finding the shape of the head")
     model = landmark_model(head)
-    noise = smooth_noise(model)
-    photos = []
-    for face in faces:
-        landmarks = face.landmarks[model.index]
-        pose = first_pose(model.mean + noise.bias, landmarks, face)
-        photos.append(Evidence(landmarks, pose, *focal_prior(face), noise))
-    progress("fit", 0.2, "Finding the shape and the expression")
-    fit = solve(model, photos, expression_prior(head.expression_names))
+    calibration = Calibration.of(head)
+    if calibration is None:
+        fit, noises = _fit_free(model, faces, head)
+    else:
+        shape = identity_of(calibration, [face.landmarks for face in faces])
+        progress("fit", 0.2, "Placing the head in the photo, finding its expression")
+        fit, noises = _fit_known(model, faces, head, calibration, shape)
 
+    progress("fit", 0.8, "Drawing the features to the photo")
     identity = torch.from_numpy(fit.identity).float()
-    vertices = head.shape(identity[None])[0].numpy()
+    neutral = head.shape(identity[None])[0]
+    residual = free_form(
+        model.at(fit.identity, np.zeros(len(model.expression))), _pulls(head, model, faces, fit, noises, neutral)
+    )
+    vertices, joints = displaced(head, neutral.numpy(), head.joints_of(identity[None])[0].numpy(), residual)
     cameras = tuple(_camera(p, f) for p, f in zip(fit.poses, faces, strict=True))
+    moved = landmark_model(replace(head, template=torch.from_numpy(vertices)))
     errors = [
-        _nme(camera, model.at(fit.identity, weights) + noise.bias, face, model.index)
-        for camera, weights, face in zip(cameras, fit.expressions, faces, strict=True)
+        _nme(camera, moved.mean + np.tensordot(weights, model.expression, 1) + noise.bias, face, model.index)
+        for camera, weights, noise, face in zip(cameras, fit.expressions, noises, faces, strict=True)
     ]
     progress("fit", 1.0, f"Fitted to {len(faces)} photo{'s' * (len(faces) > 1)}")
     details = {"nme_percent": errors, "focal_px": [c.fx for c in cameras]}
     return Fitted(
-        identity.numpy(),
-        vertices,
-        head.joints_of(identity[None])[0].numpy(),
-        cameras,
-        tuple(w.astype(np.float32) for w in fit.expressions),
-        details,
+        identity.numpy(), vertices, joints, cameras, tuple(w.astype(np.float32) for w in fit.expressions), details
     )
+
+
+def _pulls(
+    head: HeadModel, model: LandmarkModel, faces: list[Face], fit: Fit, noises: list[Noise], neutral: torch.Tensor
+) -> list[Pull]:
+    embedding = head.landmarks["mediapipe478"]
+    corners = head.triangles[embedding.triangle[model.index]]
+    normals = vertex_normals(neutral, head.triangles)[corners].mean(1).numpy().astype(np.float64)
+    return [
+        Pull(pose, model.at(fit.identity, weights) + noise.bias, face.landmarks[model.index, :2], trust, normals)
+        for pose, weights, noise, face, trust in zip(fit.poses, fit.expressions, noises, faces, fit.trust, strict=True)
+    ]
+
+
+def _fit_free(model: LandmarkModel, faces: list[Face], head: HeadModel) -> tuple[Fit, list[Noise]]:
+    """Identity and all else at once, for a head that was never calibrated."""
+    noise = smooth_noise(model)
+    return _fit(model, faces, head, [noise] * len(faces)), [noise] * len(faces)
+
+
+def _fit_known(
+    model: LandmarkModel, faces: list[Face], head: HeadModel, calibration: Calibration, shape: Floats
+) -> tuple[Fit, list[Noise]]:
+    """Cameras and expressions of a person whose identity (N,) is known."""
+    neutral = model.at(shape, np.zeros(len(model.expression)))
+    own = replace(model, mean=neutral, identity=np.zeros((0, *neutral.shape)))
+    noises = [
+        calibration.noise(model, first_pose(neutral, face.landmarks[model.index], face).rotation) for face in faces
+    ]
+    # Without a shared identity the photos know nothing of each other.
+    fits = [_fit(own, [face], head, [noise]) for face, noise in zip(faces, noises, strict=True)]
+    poses, expressions, errors, trust = zip(
+        *((f.poses[0], f.expressions[0], f.errors[0], f.trust[0]) for f in fits), strict=True
+    )
+    return Fit(shape, poses, expressions, errors, trust), noises
+
+
+def _fit(model: LandmarkModel, faces: list[Face], head: HeadModel, noises: list[Noise]) -> Fit:
+    """Solve twice: the second time each eye keeps to one direction."""
+    prior, names = expression_prior(head.expression_names), head.expression_names
+    middle = model.mean.mean(0)
+    photos = []
+    for face, noise in zip(faces, noises, strict=True):
+        landmarks = face.landmarks[model.index]
+        pose = first_pose(model.mean + noise.bias, landmarks, face)
+        photos.append(Evidence(landmarks, pose, middle, *focal_prior(face), noise, np.ones(len(names))))
+    fit = solve(model, photos, prior)
+    bounds = [one_way(names, w) for w in fit.expressions]
+    photos = [replace(p, pose=pose, most=most) for p, pose, most in zip(photos, fit.poses, bounds, strict=True)]
+    clipped = tuple(np.minimum(w, most) for w, most in zip(fit.expressions, bounds, strict=True))
+    return solve(model, photos, prior, start=replace(fit, expressions=clipped), steps=6)
 
 
 def _camera(pose: Pose, face: Face) -> Camera:

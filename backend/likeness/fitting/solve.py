@@ -8,6 +8,7 @@ landmark is weighted by a Student-t distribution, so that a covered landmark cou
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ __all__ = ["Evidence", "Fit", "solve"]
 Floats = NDArray[np.float64]
 
 CAMERA = 7  # turn (3), shift in units of the distance (3), log focal length
-FREEDOM = 4.0  # of the Student-t distribution
+FREEDOM = 6.0  # of the Student-t distribution
+CREDULOUS = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,16 +32,31 @@ class Evidence:
 
     Attributes:
         landmarks: (K, 3) pixels, depth in the same scale (larger is farther, offset unknown).
-        pose: where to start from.
+        pose: where to start from; middle: (3,) metres, the middle of the landmarks in the head's frame.
         log_focal, focal_spread: prior of the logarithm of the focal length in pixels.
         noise: of the landmarks as seen here.
+        most: (M,) upper bounds of the expression weights, 0..1.
     """
 
     landmarks: Floats
     pose: Pose
+    middle: Floats
     log_focal: float
     focal_spread: float
     noise: Noise
+    most: Floats
+
+    @cached_property
+    def white(self) -> Floats:
+        """(K, 3, 3) inverse square roots of the landmarks' own covariances, per pixel.
+
+        Taken once, at the first pose: were they to grow with the head, a head too big would seem to fit better.
+        """
+        pose = self.pose
+        scale = pose.focal / (pose.rotation[2] @ self.middle + pose.translation[2])
+        turn = scale * pose.rotation
+        covariance = np.einsum("ij,kj,lj->kil", turn, self.noise.grain**2, turn)
+        return np.linalg.inv(np.linalg.cholesky(covariance))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +71,13 @@ class Fit:
 
 
 def solve(
-    model: LandmarkModel, photos: list[Evidence], expression_prior: Floats, *, depth: bool = True, steps: int = 25
+    model: LandmarkModel,
+    photos: list[Evidence],
+    expression_prior: Floats,
+    *,
+    start: Fit | None = None,
+    depth: bool = True,
+    steps: int = 25,
 ) -> Fit:
     """Fit all photos of one person.
 
@@ -62,11 +85,12 @@ def solve(
         model: the head's landmarks.
         photos: at least one.
         expression_prior: (P, M) square root of the precision of expression weights.
+        start: where to start from, else from the photos' poses and a neutral mean head.
         depth: use the network's depth as well.
         steps: at most so many.
     """
     count, moods = len(model.identity), len(model.expression)
-    fit = Fit(
+    fit = start or Fit(
         np.zeros(count),
         tuple(p.pose for p in photos),
         tuple(np.zeros(moods) for _ in photos),
@@ -74,16 +98,19 @@ def solve(
         tuple(np.ones(len(p.landmarks)) for p in photos),
     )
     damping, cost = 1e-3, np.inf
-    for _ in range(steps):
-        fit = replace(fit, trust=tuple(_trust(model, p, fit, i, depth) for i, p in enumerate(photos)))
+    for step_number in range(steps):
+        # At first every landmark counts: an open mouth is far from a closed one, and no outlier.
+        doubting = start is not None or step_number >= CREDULOUS
+        if doubting:
+            fit = replace(fit, trust=tuple(_trust(model, p, fit, i, depth) for i, p in enumerate(photos)))
         cost, matrix, gradient = _normal(model, photos, fit, expression_prior, depth)
-        held = _held(fit, gradient, count, moods)
+        held = _held(photos, fit, gradient, count, moods)
         free = ~held
         while damping < 1e6:
             system = matrix[np.ix_(free, free)]
             step = np.zeros(len(gradient))
             step[free] = np.linalg.solve(system + damping * np.diag(np.diag(system)), -gradient[free])
-            trial = _moved(fit, step, count, moods)
+            trial = _moved(photos, fit, step, count, moods)
             after = _cost(model, photos, trial, expression_prior, depth)
             if after < cost:
                 break
@@ -91,7 +118,7 @@ def solve(
         else:
             break
         fit, damping = trial, max(damping / 6, 1e-7)
-        if cost - after < 1e-4 * max(1.0, 1e-3 * cost):
+        if doubting and cost - after < 1e-3 * max(1.0, 1e-2 * cost):
             break
     return fit
 
@@ -103,11 +130,11 @@ def _residual(model: LandmarkModel, photo: Evidence, fit: Fit, i: int, depth: bo
     seen = arms @ pose.rotation.T + pose.translation
     scale = pose.focal / seen[:, 2].mean()
     flat = pose.focal * seen[:, :2] / seen[:, 2:] + pose.centre - photo.landmarks[:, :2]
-    cov = np.einsum("ij,kj,lj->kil", pose.rotation, noise.grain**2, pose.rotation) * scale**2
     if not depth:
-        return flat, np.linalg.inv(np.linalg.cholesky(cov[:, :2, :2])), seen
+        return flat, photo.white[:, :2, :2], seen
+    scale = pose.focal / seen[:, 2].mean()
     deep = scale * (seen[:, 2] - seen[:, 2].mean()) - (photo.landmarks[:, 2] - photo.landmarks[:, 2].mean())
-    return np.concatenate([flat, deep[:, None]], 1), np.linalg.inv(np.linalg.cholesky(cov)), seen
+    return np.concatenate([flat, deep[:, None]], 1), photo.white, seen
 
 
 def _trust(model: LandmarkModel, photo: Evidence, fit: Fit, i: int, depth: bool) -> Floats:
@@ -206,16 +233,17 @@ def _blocks(fit: Fit, count: int, moods: int) -> list[tuple[int, int]]:
     return blocks
 
 
-def _held(fit: Fit, gradient: Floats, count: int, moods: int) -> NDArray[np.bool_]:
+def _held(photos: list[Evidence], fit: Fit, gradient: Floats, count: int, moods: int) -> NDArray[np.bool_]:
     """Unknowns that stand at a bound and would leave it."""
     held = np.zeros(len(gradient), dtype=bool)
-    for (start, _), weights in zip(_blocks(fit, count, moods), fit.expressions, strict=True):
+    for (start, _), weights, photo in zip(_blocks(fit, count, moods), fit.expressions, photos, strict=True):
         here = slice(start + CAMERA, start + CAMERA + moods)
-        held[here] = ((weights <= 0) & (gradient[here] > 0)) | ((weights >= 1) & (gradient[here] < 0))
+        pull = gradient[here]
+        held[here] = ((weights <= 0) & (pull > 0)) | ((weights >= photo.most) & (pull < 0)) | (photo.most <= 0)
     return held
 
 
-def _moved(fit: Fit, step: Floats, count: int, moods: int) -> Fit:
+def _moved(photos: list[Evidence], fit: Fit, step: Floats, count: int, moods: int) -> Fit:
     poses, expressions, errors = [], [], []
     for i, (start, number) in enumerate(_blocks(fit, count, moods)):
         pose, camera = fit.poses[i], step[start : start + CAMERA]
@@ -228,7 +256,7 @@ def _moved(fit: Fit, step: Floats, count: int, moods: int) -> Fit:
             )
         )
         here = slice(start + CAMERA, start + CAMERA + moods)
-        expressions.append(np.clip(fit.expressions[i] + step[here], 0, 1))
+        expressions.append(np.clip(fit.expressions[i] + step[here], 0, photos[i].most))
         errors.append(fit.errors[i] + step[start + CAMERA + moods : start + CAMERA + moods + number])
     return replace(
         fit,

@@ -1,0 +1,41 @@
+"""Identity from landmarks: the mean of what heads seen like this look like, over one photo or several.
+
+Regression to the posterior mean beats fitting the landmarks: the network moves landmarks towards an average face and
+errs alike over whole regions, which a fit takes for shape. See calibrations/CARD.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.fitting.calibration import Calibration, aligned, angles_of, pose_terms
+
+__all__ = ["identity_of"]
+
+Floats = NDArray[np.float64]
+
+LIMIT = 3.0  # standard deviations: no coefficient goes beyond, whatever the landmarks say
+ALIKE = 0.3
+"""Share of a photo's error that the other photos of the person have too (the network misjudges a face the same way
+from all sides), so that three photos are worth fewer than three."""
+
+
+def identity_of(calibration: Calibration, landmarks: list[Floats]) -> Floats:
+    """Coefficients (N,) of the person whose landmarks (478, 3), pixels, were found in each photo.
+
+    Each photo's regression is the posterior mean under the prior N(0, 1); so the photos' precisions beyond the prior
+    add up, and so do their precision-weighted means.
+    """
+    means = []
+    for points in landmarks:
+        away, rotation = aligned(points, calibration.reference)
+        usual = np.tensordot(pose_terms(*angles_of(rotation)), calibration.usual, 1)
+        means.append((away - usual).ravel() @ calibration.identity)
+    count = len(means)
+    precision = np.linalg.inv(calibration.spread)
+    worth = count / (1 + ALIKE * (count - 1))
+    beyond = precision - np.eye(len(precision))
+    mean = np.mean(means, axis=0)
+    combined: Floats = np.linalg.solve(np.eye(len(mean)) + worth * beyond, worth * precision @ mean)
+    return np.clip(combined, -LIMIT, LIMIT)
