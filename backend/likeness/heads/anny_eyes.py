@@ -20,7 +20,7 @@ CLEARANCE = 0.0005  # metres between ball and skin: as much as one level of subd
 REACH = 1.6  # in radii of the ball: skin farther from its middle is left alone
 SAMPLES = 22  # sections of a row of lashes
 STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-FIRST = 0.1  # share of the lid, from the inner corner, without lashes
+FIRST, LAST = 0.1, 0.94  # shares of the lid, from the inner corner, between which lashes grow
 ROOT = 0.25  # roots lie between the front edge of the lid's margin (0) and its back edge (1)
 # Length in metres; the direction at the root as shares of outwards from the ball, upwards and sideways; the curl.
 UPPER = (0.0088, (0.95, -0.12, 0.30), 0.75)
@@ -146,7 +146,7 @@ def _roots(topology: Topology, shape: Floats, loop: Ints, upper: bool, sign: flo
     beyond = {v: w for v, w in edges.tolist() if v in on_loop and w not in on_loop}
     front = np.array([beyond[v] for v in back.tolist()])
     path = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(shape[front], axis=0), axis=1))])
-    along = (FIRST + (1 - FIRST) * np.linspace(0, 1, SAMPLES)) * path[-1]
+    along = np.linspace(FIRST, LAST, SAMPLES) * path[-1]
     k = np.clip(np.searchsorted(path, along, side="right") - 1, 0, len(front) - 2)
     share = (along - path[k]) / np.maximum(path[k + 1] - path[k], 1e-9)
     return np.stack([front[k], front[k + 1]]), np.stack([back[k], back[k + 1]]), share
