@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,14 +47,18 @@ def ict_home(ict_facekit: Path, pytestconfig: pytest.Config) -> Path:
     from likeness.heads import library
     from likeness.weights import face_networks
 
-    code = sorted((ROOT / "backend" / "likeness" / "heads").glob("*.py"))
+    folder = ROOT / "backend" / "likeness" / "heads"
+    names = ("ict*.py", "embedding*.py", "base.py", "gaze.py", "uv.py", "expressions.py")
+    code = sorted(path for name in names for path in folder.glob(name))
     mark = hashlib.sha256(b"".join(path.read_bytes() for path in code)).hexdigest()[:16]
     cache = pytestconfig.cache
     assert cache is not None, "needs pytest's cache"
     home = cache.mkdir("heads") / mark
     if not (home / "heads" / "ict-facekit.npz").exists():
-        shutil.rmtree(home.parent, ignore_errors=True)
-        home.mkdir(parents=True)
+        for old in home.parent.iterdir():
+            if old.stat().st_mtime < time.time() - 3600:  # another test run may be using a younger one
+                shutil.rmtree(old, ignore_errors=True)
+        home.mkdir(exist_ok=True)
         shutil.copyfile(face_networks.install(), home / face_networks.path().name)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("LIKENESS_HOME", str(home))

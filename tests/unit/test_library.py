@@ -51,7 +51,8 @@ def test_the_list_says_what_is_ready_and_what_is_needed(
     assert "likeness weights install ict-facekit --from" in second.status
     assert "https://github.com/ICT-VGL/ICT-FaceKit" in second.status
     library.open_head("anny")
-    assert library.list_heads()[0].status == "ready"
+    ready = library.list_heads()[0]
+    assert (ready.title, ready.licence, ready.status) == (anny_head.title, anny_head.licence, "ready")
 
 
 def test_installed_ict_is_listed_first(monkeypatch: pytest.MonkeyPatch, ict_home: Path) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from likeness.camera import Camera
 from likeness.errors import HeadError
 from likeness.faces import landmarks_of
 from likeness.heads.anny_parts import IRIS_UV_RADIUS
@@ -50,6 +51,7 @@ ROUNDS = 2
 JAW = 0.3  # weight of jawOpen that parts the lips
 SPREAD = 0.5  # of the identity's standard deviation
 SEED = 4
+PRESENCE = 0.5  # score of the network below which it sees no face
 USUAL = 0.001  # metres; casts nearer than this to their middle all count alike
 RIM_REACH = 0.035  # how far a point may be moved to a rim, in widths of the face
 # Metres of depth between the rim of lids and lips and what is seen behind it; the side of a nose is farther away.
@@ -104,6 +106,9 @@ def cast_samples(head: HeadModel, progress: Progress = quiet) -> Samples:
     aim = head.joints[[head.joint_names.index("eye.L"), head.joint_names.index("eye.R")]].double().mean(0).numpy()
     aim += (0, -0.03, 0)
     jaw = head.expression[head.expression_names.index("jawOpen")]
+    front = camera_at(0, 0, aim)
+    if _read(painter.picture(head.template, front), front, aim)[1] < PRESENCE:
+        raise HeadError(f"The landmark network does not see a face in the head {head.name}.")
     views = [(y, p, 0.0) for y in YAWS for p in PITCHES] + [(y, p, JAW) for y in OPEN_YAWS for p in PITCHES]
     views *= ROUNDS
     random = torch.Generator().manual_seed(SEED)
@@ -114,10 +119,8 @@ def cast_samples(head: HeadModel, progress: Progress = quiet) -> Samples:
         vertices = head.shape(identity[None])[0] + opened * jaw
         camera = camera_at(yaw, pitch, aim)
         picture = painter.picture(vertices, camera)
-        box = camera.project(aim + np.array([[-0.08, 0.09, 0], [0.08, -0.09, 0]]))
-        low, high = box.min(0), box.max(0)
-        points, score = landmarks_of(picture.pixels, (low[0], low[1], high[0], high[1]))
-        if score < 0.5:
+        points, score = _read(picture, camera, aim)
+        if score < PRESENCE:
             continue
         spots, sure = _to_rims(head, picture, points[:, :2], skin, opened > 0)
         hit, barycentric = _cast(head, picture, spots)
@@ -128,8 +131,14 @@ def cast_samples(head: HeadModel, progress: Progress = quiet) -> Samples:
         places.append((corners * barycentric[..., None]).sum(1))
         triangles.append(hit)
     if len(places) < len(views) / 2:
-        raise HeadError(f"The landmark network does not see a face in the head {head.name}.")
+        raise HeadError(f"The landmark network sees too little of the head {head.name}.")
     return Samples(np.stack(places), np.stack(weights), np.stack(triangles))
+
+
+def _read(picture: Picture, camera: Camera, aim: Floats) -> tuple[Floats, float]:
+    """What the network says of the face around `aim` (3,): landmarks (478, 3) and the score that there is one."""
+    box = camera.project(aim + np.array([[-0.08, 0.09, 0], [0.08, -0.09, 0]]))
+    return landmarks_of(picture.pixels, (box[0, 0], box[0, 1], box[1, 0], box[1, 1]))
 
 
 def _facing(vertices: Tensor, corners: Tensor, eye: Floats) -> Floats:

