@@ -10,6 +10,7 @@ from drawn_face import drawn_face
 
 from likeness import faces, photos
 from likeness.errors import FaceError
+from likeness.faces import search
 from likeness.faces.drawn import DRAWN, flat_share
 from likeness.photos import Photo
 
@@ -181,3 +182,11 @@ def test_landmarks_without_a_detector(portrait: Photo, face: faces.Face) -> None
     assert error(points, face) < 0.01
     _, nothing = faces.landmarks_of(portrait.pixels, (300.0, 300.0, 500.0, 500.0))
     assert nothing < 0.5
+
+
+def test_a_face_that_only_the_detector_sees(portrait: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a full profile: its landmarks would be guesses."""
+    look = search.landmarks_in
+    monkeypatch.setattr(search, "landmarks_in", lambda *a: (look(*a)[0], 0.1))
+    with pytest.raises(FaceError, match=r"The face in astronaut.png is turned away too far or covered; use a picture"):
+        faces.find(portrait)
