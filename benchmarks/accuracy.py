@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--real", action="store_true", help="landmarks and face descriptors on real photos")
     parser.add_argument("--time", action="store_true", help="time and memory")
     parser.add_argument("--quick", action="store_true", help="few heads, few photos, small textures")
+    parser.add_argument("--rendered", action="store_true", help="only heads that are rendered already")
     parser.add_argument("--head", help="only this head model (default: every installed one)")
     options = parser.parse_args(arguments)
     everything = not (options.synthetic or options.real or options.time)
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     if everything or options.synthetic:
         for name, key in (("ict", "synthetic"), ("anny", "synthetic_unseen")):
-            figures[key] = shapes(name, heads, options.quick) or figures.get(key, {})
+            figures[key] = shapes(name, heads, options.quick, not options.rendered) or figures.get(key, {})
             keep()
     if everything or options.real:
         figures["real"] = likenesses(heads[0], options.quick)
@@ -68,12 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"Figures and pictures are in {OUT}.")
 
 
-def shapes(name: str, heads: Sequence[str], quick: bool) -> dict[str, Any]:
+def shapes(name: str, heads: Sequence[str], quick: bool, render: bool) -> dict[str, Any]:
     """The figures of one set: those of the first head, which "auto" takes, and all heads' under "heads"."""
     if name == "ict" and not ict_file().exists():
         print(f"The set ict is left out: {ict_file()} is not there (LIKENESS_ICT names another place).")
         return {}
-    subjects = make_set(name, min(4, COUNTS[name]) if quick else COUNTS[name])
+    subjects = make_set(name, 4 if quick else COUNTS[name], render=render)
+    if not subjects:
+        print(f"The set {name} is left out: none of its heads is rendered.")
+        return {}
     found = {s.name: synthetic.find_faces(s) for s in subjects}
     reports = {}
     for head in heads:

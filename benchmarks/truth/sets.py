@@ -47,6 +47,11 @@ class Subject:
         return self.folder.name
 
     @property
+    def rendered(self) -> bool:
+        """Whether the folder is complete."""
+        return (self.folder / "subject.json").exists()
+
+    @property
     def photos(self) -> list[Path]:
         """Its photos, from one side to the other."""
         return [self.folder / f"view_{i}.png" for i in range(VIEWS)]
@@ -94,13 +99,13 @@ def source(name: str) -> Source:
     return head.body, head.draw
 
 
-def make_set(name: str, count: int, folder: Path | None = None) -> list[Subject]:
-    """The first `count` subjects of a set; those not rendered yet are rendered, about a minute each."""
+def make_set(name: str, count: int, folder: Path | None = None, *, render: bool = True) -> list[Subject]:
+    """The first `count` subjects of a set; those not rendered yet are rendered, about a minute each, or left out."""
     folder = folder or truth_folder()
     subjects = [Subject(folder / name / f"{i:03d}") for i in range(count)]
-    missing = [s for s in subjects if not (s.folder / "subject.json").exists()]
-    if not missing:
-        return subjects
+    missing = [s for s in subjects if not s.rendered]
+    if not (missing and render):
+        return [s for s in subjects if s.rendered]
     body, draw = source(name)
     canvas = Canvas.of(body)
     for subject in missing:
@@ -112,7 +117,7 @@ def make_set(name: str, count: int, folder: Path | None = None) -> list[Subject]
 
 def contact_sheet(subjects: list[Subject], path: Path, side: int = 256) -> None:
     """All photos of the subjects that are there, a row each."""
-    rows = [s for s in subjects if (s.folder / "subject.json").exists()]
+    rows = [s for s in subjects if s.rendered]
     sheet = Image.new("RGB", (side * VIEWS * 2, side * ((len(rows) + 1) // 2)))
     for i, subject in enumerate(rows):
         for k, photo in enumerate(subject.photos):
