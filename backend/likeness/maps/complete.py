@@ -22,7 +22,7 @@ BORDER = (0.001, 0.008)
 """Metres inside the border of what was seen over which a photo takes over."""
 RIM = 0.005
 """Metres: what changes more slowly than that is taken off near borders."""
-SLOW = 0.35
+SLOW = 0.45
 """Share of it that is taken off everywhere else, as light that the fit left."""
 EVEN = 0.9
 """Share of the difference between left and right that is taken for light rather than skin."""
@@ -88,7 +88,7 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     sigma = RIM / texel
     weight = cv2.GaussianBlur(bare, (0, 0), sigma)
     slow = cv2.GaussianBlur(detail * bare[..., None], (0, 0), sigma) / np.maximum(weight, 1e-3)[..., None]
-    fade = 1 - (1 - SLOW) * smoothstep(0.004, 0.03, away)
+    fade = 1 - (1 - SLOW) * smoothstep(0.006, 0.045, away)
     slow *= (fade * (1 - features) * smoothstep(0, 0.05, weight))[..., None]
     face = small.texels(_face(frame))
     bound = 0.07 + 0.55 * smoothstep(0.004, 0.022, away) * face

@@ -11,8 +11,8 @@ __all__ = ["gloss_fields"]
 
 Floats = NDArray[np.float32]
 
-ROUGHNESS = {"skin": 0.50, "oily": 0.42, "lips": 0.34, "hair": 0.62}
-SPECULAR = {"skin": 0.38, "oily": 0.46, "lips": 0.50, "hair": 0.22}
+ROUGHNESS = {"skin": 0.50, "oily": 0.42, "lips": 0.34, "hair": 0.78}
+SPECULAR = {"skin": 0.38, "oily": 0.46, "lips": 0.50, "hair": 0.12}
 
 
 def gloss_fields(frame: HeadFrame, lips: Floats, hair: Floats) -> Floats:

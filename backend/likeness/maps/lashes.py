@@ -33,10 +33,10 @@ def lashes_material(hair: NDArray[np.float32], size: int, seed: int) -> Material
         v = length * t
         points = np.stack([u * wide, (1 - v) * high], 1)
         for k in range(len(t) - 1):
-            thick = max(round(0.0042 * wide * (1 - t[k]) ** 0.7), 1)
+            thick = max(round(0.0032 * wide * (1 - t[k]) ** 0.7), 1)
             a, b = (np.rint(points[j] * 16).astype(int).tolist() for j in (k, k + 1))
             cv2.line(alpha, a, b, 255, thick, cv2.LINE_AA, 4)
     alpha = cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA)
-    dark = np.clip(np.exp(hair) * 0.35, 0.004, 0.06)
+    dark = np.clip(np.exp(0.5 * hair + 0.5 * hair.mean()) * 0.22, 0.004, 0.03)
     values = {"albedo": [round(float(c), 4) for c in dark], "roughness": 0.5, "specular": 0.3}
     return Material({"alpha": Map(alpha, "linear")}, values)

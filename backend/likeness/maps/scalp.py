@@ -82,6 +82,9 @@ def _colour(colours: list[Floats], brows: list[Floats]) -> Floats:
         mean = np.percentile(brow, 25, axis=0)
     else:
         mean = BARE - 1.5
+    # Cropped hair shows its shadowed roots: darker and duller than the length of it in the sun.
+    grey = mean.mean()
+    mean = grey - 0.35 + 0.7 * (mean - grey)
     colour: Floats = np.clip(mean, np.log(0.006), np.log(0.5)).astype(np.float32)
     return colour
 
@@ -105,11 +108,12 @@ def stubble(cover: Floats, texel: float, seed: int) -> tuple[Floats, Floats]:
     tufts = _unit(cv2.GaussianBlur(noise, (0, 0), 0.0018 / texel, borderType=cv2.BORDER_REFLECT))
     count = -(-size // side)
     strands, tufts = (np.tile(n, (count, count))[:size, :size] for n in (strands, tufts))
-    # Few strands stand at the edge and many behind it; through all of them shows a little scalp.
-    opacity = smoothstep(-1.1, 1.1, 3.6 * cover - 1.9 + 0.55 * strands + 0.25 * tufts) * smoothstep(0.02, 0.25, cover)
-    opacity *= 0.88 + 0.03 * np.clip(strands, -2, 2)
-    result: Floats = np.clip(opacity, 0, 0.96).astype(np.float32)
-    return result, np.clip(0.5 + 0.2 * strands + 0.12 * tufts, 0, 1).astype(np.float32)
+    # Density fades towards the edge, where single strands stand out; scalp shows through everywhere.
+    density = smoothstep(0.04, 0.92, cover + 0.10 * np.clip(tufts, -2, 2) * smoothstep(0, 0.3, cover))
+    ragged = np.clip(strands, -1.8, 1.8)
+    opacity = density * (0.72 + 0.15 * ragged + 0.28 * (1 - density) * ragged)
+    result: Floats = np.clip(opacity, 0, 0.95).astype(np.float32)
+    return result, np.clip(0.5 + 0.22 * strands + 0.10 * tufts, 0, 1).astype(np.float32)
 
 
 def _unit(noise: Floats) -> Floats:

@@ -18,6 +18,7 @@ __all__ = ["SkinColour", "SkinSeen", "find_skin"]
 Floats = NDArray[np.float32]
 
 ROUNDS = 3
+MOLE = 0.007  # metres across
 COVERED = 0.6
 """Share of an eye's surroundings that is dark where sunglasses cover it."""
 
@@ -121,12 +122,20 @@ def _tidied(skin: Floats, kept: Floats, atlas: Atlas) -> Floats:
     """Rims of what is not skin go with it, and specks on either side vanish."""
     reach = max(atlas.size // 128, 1)
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    # Moles are skin, frames of glasses are wider.
-    skin = cv2.morphologyEx(skin, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    skin = _with_moles(cv2.morphologyEx(skin, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)), atlas)
     skin = cv2.erode(skin, around, iterations=2)
     skin = cv2.morphologyEx(skin, cv2.MORPH_OPEN, around, iterations=2)
     soft = cv2.GaussianBlur(skin, (0, 0), reach * 0.75)
     result: Floats = np.maximum(np.minimum(soft, cv2.dilate(skin, around)), kept * (skin.max() > 0))
+    return result
+
+
+def _with_moles(skin: Floats, atlas: Atlas) -> Floats:
+    """Small marks are skin, whatever their colour; frames of glasses are longer."""
+    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    _, parts, stats, _ = cv2.connectedComponentsWithStats((skin < 0.6).astype(np.uint8), connectivity=8)
+    small = (stats[:, 2:4].max(1) * texel < MOLE) & (np.arange(len(stats)) > 0)
+    result: Floats = np.where(small[parts], np.float32(1), skin)
     return result
 
 

@@ -29,7 +29,7 @@ SMALL = 512
 """Side of the atlas in which everything slow is decided."""
 RANGE = 0.0004
 """Metres up and down that the displacement map can code."""
-HAIR_HEIGHT = 0.00012
+HAIR_HEIGHT = 0.00025
 MOTTLE = 0.016
 """Deviation of invented skin's log luminance in each of two bands."""
 RED = (0.006, -0.012, -0.008)
