@@ -15,6 +15,7 @@ from likeness import __version__
 from likeness.avatar import Avatar, AvatarView, Material
 from likeness.errors import MethodError
 from likeness.heads.base import REGION_MATERIALS, HeadModel
+from likeness.heads.lids import blink_scale
 from likeness.licences import strictest_first
 from likeness.methods.base import Reconstruction, View
 from likeness.methods.registry import find_method
@@ -32,10 +33,12 @@ def assemble(name: str, reconstruction: Reconstruction, materials: dict[str, Mat
     head = reconstruction.head
     if head is None:
         raise MethodError(f"The method {reconstruction.method!r} gave no head that can be rigged.")
+    vertices = np.asarray(reconstruction.vertices, np.float32)
+    scale = blink_scale(head, torch.from_numpy(vertices))
     return Avatar(
         name=file_name(name),
         head=head.name,
-        vertices=np.asarray(reconstruction.vertices, np.float32),
+        vertices=vertices,
         polygons=_ints(head.polygons),
         uv=_floats(head.uv),
         polygons_uv=_ints(head.polygons_uv),
@@ -43,14 +46,14 @@ def assemble(name: str, reconstruction: Reconstruction, materials: dict[str, Mat
         polygon_region=_ints(head.polygon_region),
         region_materials={region: REGION_MATERIALS[region] for region in head.region_names},
         expression_names=head.expression_names,
-        expression=_floats(head.expression),
+        expression=_floats(head.expression * scale[:, None, None]),
         joint_names=head.joint_names,
         joint_parents=head.joint_parents,
         joints=np.asarray(reconstruction.joints, np.float32),
         skin_weights=_floats(head.skin_weights),
         groups={group: _floats(weights) for group, weights in head.groups.items()},
         materials=materials,
-        views=tuple(_view(view, head) for view in reconstruction.views),
+        views=tuple(_view(view, head, _floats(scale)) for view in reconstruction.views),
         provenance=_provenance(reconstruction, head),
     )
 
@@ -63,9 +66,11 @@ def _ints(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.int32]]:
     return tensor.to(torch.int32).cpu().numpy()
 
 
-def _view(view: View, head: HeadModel) -> AvatarView:
+def _view(view: View, head: HeadModel, scale: np.ndarray[Any, np.dtype[np.float32]]) -> AvatarView:
     weights = {
-        n: round(float(w), 4) for n, w in zip(head.expression_names, view.expression, strict=True) if abs(w) >= 1e-3
+        n: round(float(min(w / s, 1.0)), 4)
+        for n, w, s in zip(head.expression_names, view.expression, scale, strict=True)
+        if abs(w) >= 1e-3
     }
     photo = view.face.photo
     return AvatarView(photo.path.name, photo.pixels, view.camera, weights, np.asarray(view.pose, np.float32))
