@@ -85,6 +85,7 @@ def _provenance(reconstruction: Reconstruction, head: HeadModel) -> dict[str, An
         "method": {"name": method.name, "title": method.title, "paper": method.paper},
         "head_model": {"name": head.name, "title": head.title, "licence": head.licence, "notes": head.notes},
         "licences": strictest_first([licences.code, licences.weights, licences.model, head.licence]),
+        "photos": [{"name": p.path.name, "notes": list(p.notes)} for p in (v.face.photo for v in reconstruction.views)],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {name: version(name) for name in ("likeness", "torch", "numpy", "anny")},
         "details": reconstruction.details,

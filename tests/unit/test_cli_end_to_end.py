@@ -45,6 +45,7 @@ def test_the_astronaut_becomes_a_package(done: tuple[Path, subprocess.CompletedP
     np.testing.assert_allclose(view.camera.project(eyes), [(203, 101), (247, 104)], atol=8)
     assert 0.12 < np.ptp(avatar.vertices[:, 0]) < 0.7  # metres
     assert avatar.provenance["licences"]
+    assert avatar.provenance["photos"] == [{"name": "astronaut.png", "notes": []}]
 
 
 def test_progress_is_told_at_every_stage(done: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
