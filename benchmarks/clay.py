@@ -47,7 +47,9 @@ def sheet(results: Sequence[Result], path: Path) -> None:
         note = f"{result.subject.name}  mean {result.mean.median_mm:.2f} mm, one " + " ".join(
             f"{result.single[v].median_mm:.2f}" for v in sorted(result.single)
         )
-        draw.text((4, i * SIDE + 2), note + (f", three {result.together.median_mm:.2f}" if result.together else ""))
+        draw.text(
+            (SIDE + 6, i * SIDE + 2), note + (f", three {result.together.median_mm:.2f}" if result.together else "")
+        )
     canvas.save(path)
 
 
