@@ -112,7 +112,8 @@ def _looks(photo: Photo) -> Iterator[tuple[Window, Detector]]:
     """From the likely and quick to the rest: upright, lying, upside down, small."""
     for turns in (0, 1, 3, 2):
         yield from _whole(photo, turns)
-    yield from ((tile, _FULL) for tile in _tiles(photo, SMALLEST / _VISIBLE))
+    smallest = max(SMALLEST / _VISIBLE, max(photo.width, photo.height) / 7)  # else a big photo takes half a minute
+    yield from ((tile, _FULL) for tile in _tiles(photo, smallest))
 
 
 def _whole(photo: Photo, quarter_turns: int) -> Iterator[tuple[Window, Detector]]:
