@@ -28,13 +28,13 @@ from likeness.progress import Progress, quiet
 
 __all__ = ["VERSION", "compile_anny"]
 
-VERSION = 8
+VERSION = 9
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LID_FOLLOWS = 0.3  # share of a blink in a look all the way down
+LID_FOLLOWS = 0.2  # share of a blink in a look all the way down
 TEETH_DOWN = 0.0014  # metres from the helper slabs' edges to the biting plane
 JAW_WIDTH = 0.06  # metres from the midline to where the jaw hinges
 EARS = "mpfb2/targets/ears/{}-ear-shape-round.target.gz"  # moves the whole ear and nothing else
