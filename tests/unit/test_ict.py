@@ -43,6 +43,8 @@ def test_keeps_the_contract_of_heads(ict_head: HeadModel, anny_head: HeadModel) 
     assert set(head.groups) == set(anny_head.groups)
     for values in head.groups.values():
         assert 0 <= values.min() < values.max() <= 1
+    low, high = (head.template[head.groups[name] > 0.9][:, 1] for name in ("rim", "scalp"))
+    assert low.max() < -0.01 < 0.1 < high.min()
     # Metres, up along +Y, the face along +Z, the neck's base in the origin.
     assert 0.3 < (head.template.amax(0) - head.template.amin(0))[1] < 0.4
     assert head.joints[1].abs().max() < 1e-6
@@ -70,6 +72,13 @@ def test_identity_does_not_move_the_whole_head(ict_head: HeadModel) -> None:
     assert ict_head.identity.norm(dim=2).mean(1).max() > 2e-3
     assert shift.norm(dim=1).max() < 2e-6
     assert torch.rad2deg(turn.norm(dim=1)).max() < 1e-3
+
+
+def test_lips_are_shut_whoever_it_is(ict_head: HeadModel) -> None:
+    people = ict_head.shape(torch.randn(30, 100, generator=torch.Generator().manual_seed(2)))
+    at = ict_head.landmarks["ibug68"].on(people, ict_head.triangles)
+    gap = (at[:, [61, 62, 63], 1] - at[:, [67, 66, 65], 1]).mean(1)
+    assert gap.abs().max() < 0.0005
 
 
 def test_an_eye_turns_the_same_by_key_and_by_bone(ict_head: HeadModel) -> None:

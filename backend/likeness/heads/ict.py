@@ -21,7 +21,7 @@ from likeness.progress import Progress, quiet
 
 __all__ = ["LICENCE", "TITLE", "VERSION", "compile_ict"]
 
-VERSION = 2
+VERSION = 3
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 TITLE, LICENCE = "ICT-FaceKit head", "MIT"
@@ -66,6 +66,9 @@ def compile_ict(files: IctFiles, progress: Progress = quiet) -> HeadModel:
         for k, name in enumerate(ARKIT):
             expression[k, ball] += look(vertices[ball] - centres[side], name, side)
 
+    # Who somebody is must not part the lips either; that is an expression.
+    shut = expression[ARKIT.index("mouthClose")]
+    identity -= (_lip_gap(files, identity) / _lip_gap(files, shut))[:, None, None] * shut
     groups = soft_groups(files)
     identity -= _rigid(vertices, identity, groups["face"])
     joints = ict_rig.joint_places(hinge, (centres["L"], centres["R"]))
@@ -127,6 +130,13 @@ def _arkit(files: IctFiles, name: str) -> Floats:
         return files.expression[f"{name}_L"].astype(np.float64) + files.expression[f"{name}_R"]
     own = name if name in files.expression else name.replace("Left", "_L").replace("Right", "_R")
     return files.expression[own].astype(np.float64)
+
+
+def _lip_gap(files: IctFiles, deltas: Floats) -> Floats:
+    """(...) centimetres by which deltas (..., 26719, 3) part the middle of the lips."""
+    upper, lower = files.points68[[61, 62, 63]], files.points68[[67, 66, 65]]
+    gap: Floats = (deltas[..., upper, 1] - deltas[..., lower, 1]).mean(-1)
+    return gap
 
 
 def _straight(ball: Floats) -> tuple[Floats, Floats]:

@@ -45,10 +45,11 @@ def soft_groups(files: IctFiles) -> dict[str, Floats]:
     ears = np.where(skin, 1 - _ramp(cKDTree(core).query(v)[0], 0.25, 1.0), 0.0)
     scalp = np.where(skin, _ramp(_inside(v[:, [2, 1]], np.array(HAIR)), -0.7, 0.7), 0.0) * (1 - ears)
     below = np.where(skin, 1 - _ramp(along_neck(v), 0.75, 1.1), 0.0)
-    shoulders = np.where(skin, 1 - _ramp(along_neck(v), -0.45, 0.45), 0.0)
+    shoulders = np.where(skin, 1 - _ramp(along_neck(v), -0.15, 0.3), 0.0)
     face = on_face((1 - scalp) * (1 - ears) * (1 - below) * _ramp(v[:, 2], 0.5, 2.0))
     surface = np.concatenate([files.polygons[POLYGONS[part]] for part in ("face", "back")])
-    away = cKDTree(v[boundary_loops(surface)[0]]).query(v)[0]
+    edge = min(boundary_loops(surface), key=lambda loop: float(v[loop, 1].mean()))  # the lowest border
+    away = cKDTree(v[edge]).query(v)[0]
     slit = folded[files.points68[42:48]]
     lid = _to_line(folded * (1, 1.6), slit[[0, 1, 2, 3]] * (1, 1.6))
     brow = _to_line(folded * (1, 1.5), np.array([points[i] for i in range(22, 27)]) * (1, 1.5))
