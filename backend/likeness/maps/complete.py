@@ -24,6 +24,8 @@ RIM = 0.005
 """Metres: what changes more slowly than that is taken off near borders."""
 SLOW = 0.45
 """Share of it that is taken off everywhere else, as light that the fit left."""
+SOCKET = 0.22
+"""Log luminance that lids may be darker than the skin around."""
 EVEN = 0.9
 """Share of the difference between left and right that is taken for light rather than skin."""
 
@@ -90,6 +92,11 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     slow = cv2.GaussianBlur(detail * bare[..., None], (0, 0), sigma) / np.maximum(weight, 1e-3)[..., None]
     fade = 1 - (1 - SLOW) * smoothstep(0.006, 0.045, away)
     slow *= (fade * (1 - features) * smoothstep(0, 0.05, weight))[..., None]
+    # Deep sockets are shade as well; what is left of it belongs to the lids.
+    sockets = fused.areas["lids"] * (1 - fused.areas["brows"]) * shares
+    weight = cv2.GaussianBlur(shares, (0, 0), sigma)
+    shade = cv2.GaussianBlur(detail.mean(-1) * shares, (0, 0), sigma) / np.maximum(weight, 1e-3)
+    slow += (0.8 * sockets * np.minimum(shade + SOCKET, 0))[..., None]
     face = small.texels(_face(frame))
     bound = 0.07 + 0.55 * smoothstep(0.004, 0.022, away) * face
     bound = np.maximum(bound, 2.5 * cv2.GaussianBlur(features, (0, 0), 0.002 / texel)).astype(np.float32)

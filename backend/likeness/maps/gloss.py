@@ -7,16 +7,18 @@ from numpy.typing import NDArray
 
 from likeness.maps.places import HeadFrame, smoothstep
 
-__all__ = ["gloss_fields"]
+__all__ = ["HAIR", "gloss_fields"]
 
 Floats = NDArray[np.float32]
 
-ROUGHNESS = {"skin": 0.50, "oily": 0.42, "lips": 0.34, "hair": 0.78}
-SPECULAR = {"skin": 0.38, "oily": 0.46, "lips": 0.50, "hair": 0.12}
+ROUGHNESS = {"skin": 0.50, "oily": 0.42, "lips": 0.34}
+SPECULAR = {"skin": 0.38, "oily": 0.46, "lips": 0.50}
+HAIR = (0.78, 0.12)
+"""Roughness and specular level of cropped hair."""
 
 
-def gloss_fields(frame: HeadFrame, lips: Floats, hair: Floats) -> Floats:
-    """(V, 2) float32: roughness and Specular IOR Level; lips and hair (V,) say what a vertex is."""
+def gloss_fields(frame: HeadFrame, lips: Floats) -> Floats:
+    """(V, 2) float32: roughness and Specular IOR Level of skin; lips (V,) in 0..1 says where they are."""
     x, y, z = frame.points.T
     front = smoothstep(-0.9, -0.4, z)
     # Nose, the middle of the forehead and of the chin are oily; the rest of the face less and less outwards.
@@ -27,7 +29,6 @@ def gloss_fields(frame: HeadFrame, lips: Floats, hair: Floats) -> Floats:
     fields = []
     for level in (ROUGHNESS, SPECULAR):
         value = level["skin"] + (level["oily"] - level["skin"]) * oily
-        value = value + (level["lips"] - value) * lips
-        fields.append(value + (level["hair"] - value) * hair)
+        fields.append(value + (level["lips"] - value) * lips)
     result: Floats = np.stack(fields, 1).astype(np.float32)
     return result

@@ -24,30 +24,40 @@ LINE = np.array([
     (112, 0.3), (122, -0.1), (135, -0.75), (155, -1.0), (180, -1.05),
 ])  # fmt: skip
 """The lower edge of hair: degrees from the front around the skull, height over the eyes in distances between them."""
+TOP = (0.45, 1.25)
+"""Heights over the eyes between which a bald crown begins."""
+WAVER = 0.012  # distances between the eyes
 BARE = np.log(np.array([0.35, 0.22, 0.15]))
 
 
 @dataclass(frozen=True, eq=False)
 class Hair:
-    """Cropped hair: cover (V,) float32 in 0..1, colour (3,) log of linear light."""
+    """Cropped hair: cover (L, L) float32 in 0..1 in the small atlas, colour (3,) log of linear light."""
 
     cover: Floats
     colour: Floats
 
 
-def hairline(frame: HeadFrame) -> Floats:
-    """(V,) float32 in 0..1: where hair grows on a head that has it, 0.5 on the hairline."""
-    x, y, z = frame.points.T
+def hairline(points: Floats) -> Floats:
+    """Where hair grows on a head that has it: points (..., 3) of a `HeadFrame` to (...) float32, 0.5 on the line."""
+    x, y, z = np.moveaxis(points, -1, 0)
     around = np.degrees(np.arctan2(abs(x), z - CRANIUM))
     edge = np.interp(around, LINE[:, 0], LINE[:, 1])
     result: Floats = smoothstep(-0.22, 0.26, y - edge).astype(np.float32)
     return result
 
 
-def hair_of(layers: list[Layer], atlas: Atlas, frame: HeadFrame, surface: Surface) -> Hair:
-    """What the photos say about the hair."""
-    usual = hairline(frame)
-    place = atlas.texels(usual)
+def hair_of(layers: list[Layer], atlas: Atlas, frame: HeadFrame, surface: Surface, seed: int) -> Hair:
+    """What the photos say about the hair; the seed is that of the wavering of its edge."""
+    points = atlas.texels(frame.points)
+    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    noise = np.random.default_rng(seed).standard_normal(atlas.inside.shape).astype(np.float32)
+    # The edge wavers by a millimetre.
+    points[..., 1] += WAVER * (
+        _unit(cv2.GaussianBlur(noise, (0, 0), 0.003 / texel)) + _unit(cv2.GaussianBlur(noise, (0, 0), 0.009 / texel))
+    )
+    place = hairline(points)
+    usual = hairline(frame.points)
     evidence, hair = np.zeros(len(usual), np.float32), np.zeros(len(usual), np.float32)
     colours, brows = [], []
     for layer in layers:
@@ -62,15 +72,13 @@ def hair_of(layers: list[Layer], atlas: Atlas, frame: HeadFrame, surface: Surfac
     # Unseen scalp takes after the seen within a few centimetres, and has hair beyond.
     usually = 0.25 * surface.area.astype(np.float32)
     mean = (share * weight + usually) / np.maximum(weight + usually, 1e-12)
-    field = surface.spread(mean, weight + usually, 0.02, 1.0)
-    cover = usual * smoothstep(0.25, 0.6, field)
-    top = smoothstep(0.7, 1.1, frame.points[:, 1])
-    seen_top = weight * top
+    cover = place * smoothstep(0.25, 0.6, atlas.texels(surface.spread(mean, weight + usually, 0.02, 1.0)))
+    seen_top = weight * smoothstep(*TOP, frame.points[:, 1])
     if seen_top.sum() > 0.002:
         # Who is bald above the forehead is bald on the crown; hair stays at the sides and behind.
         haired = float((share * seen_top).sum() / seen_top.sum())
-        cover = cover * (1 - top * smoothstep(0.6, 0.35, haired))
-    return Hair(cover.astype(np.float32), _colour(colours, brows))
+        cover = cover * (1 - smoothstep(*TOP, points[..., 1]) * smoothstep(0.6, 0.35, haired))
+    return Hair((cover * atlas.inside).astype(np.float32), _colour(colours, brows))
 
 
 def _colour(colours: list[Floats], brows: list[Floats]) -> Floats:

@@ -11,7 +11,7 @@ from likeness.maps.atlas import Atlas, atlas_of, enlarge, material_triangles
 from likeness.maps.complete import Whole, complete
 from likeness.maps.field import Surface
 from likeness.maps.fuse import Fused, Layer, fuse, make_layer
-from likeness.maps.gloss import gloss_fields
+from likeness.maps.gloss import HAIR, gloss_fields
 from likeness.maps.places import HeadFrame
 from likeness.maps.relief import height_of, micro_relief, normals_of
 from likeness.maps.scalp import Hair, hair_of, stubble
@@ -59,7 +59,7 @@ def skin_material(reconstruction: Reconstruction, settings: Settings, progress: 
         layers.append(make_layer(photo, find_skin(photo, small, transfer), small, transfer, surface))
     progress("maps", 0.4, "Joining the photos")
     fused = fuse(layers, small, full, surface)
-    hair = hair_of(layers, small, frame, surface)
+    hair = hair_of(layers, small, frame, surface, settings.seed)
     progress("maps", 0.6, "Completing what no photo shows")
     whole = complete(fused, head, frame, small, full, surface)
     progress("maps", 0.75, "Pores, relief and gloss")
@@ -74,8 +74,10 @@ def _paint(
     texel = float(np.sqrt(np.median(full.area[full.area > 0])))
     both = {n: np.maximum(fused.areas[n], small.flipped(fused.areas[n])) for n in ("lips", "brows", "lids")}
     lips = np.clip(small.vertices(both["lips"] * small.area) / np.maximum(small.vertices(small.area), 1e-12), 0, 1)
-    fields = np.concatenate([hair.cover[:, None], gloss_fields(frame, lips, hair.cover), whole.base], 1)
-    cover, roughness, specular, *base = cv2.split(enlarge(small.texels(fields), small, full))
+    fields = small.texels(np.concatenate([gloss_fields(frame, lips), whole.base], 1))
+    fields = np.dstack([hair.cover, fields])
+    fields[..., 1:3] += (np.array(HAIR, np.float32) - fields[..., 1:3]) * hair.cover[..., None]
+    cover, roughness, specular, *base = cv2.split(enlarge(fields, small, full))
     made_up = np.minimum(1 - whole.seen - whole.mirrored, full.inside)
 
     opacity, tufts = stubble(cover, texel, seed)
