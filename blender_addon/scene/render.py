@@ -111,11 +111,12 @@ def still_settings(scene: bpy.types.Scene, samples: int = 96) -> None:
     cycles.device = "CPU"
     cycles.samples = samples
     cycles.use_adaptive_sampling = True
-    cycles.adaptive_threshold = 0.02
+    cycles.adaptive_threshold = 0.05  # the denoiser takes the rest
+    cycles.adaptive_min_samples = 16
     cycles.use_denoising = True
     cycles.denoiser = "OPENIMAGEDENOISE"
-    cycles.max_bounces = 6
-    cycles.diffuse_bounces = 3
+    cycles.max_bounces = 4
+    cycles.diffuse_bounces = 2
     cycles.transparent_max_bounces = 16
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0

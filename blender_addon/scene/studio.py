@@ -53,7 +53,7 @@ def make_studio(package: Package, collection: bpy.types.Collection) -> Studio:
     lights = [
         # name, degrees to the person's left, degrees up, metres away, side in metres, watts, kelvin-ish colour
         _light("key", aim, 38, 28, 1.0, 0.42, 13.0, (1.0, 0.96, 0.92), collection, package.name),
-        _light("fill", aim, -48, 4, 1.3, 1.0, 5.0, (0.93, 0.96, 1.0), collection, package.name),
+        _light("fill", aim, -48, 4, 1.3, 1.0, 4.0, (0.93, 0.96, 1.0), collection, package.name),
         _light("rim", aim, -148, 34, 1.0, 0.4, 9.0, (1.0, 0.98, 0.96), collection, package.name),
     ]
     backdrop = _backdrop(package.name, aim, collection)

@@ -16,6 +16,9 @@ SCATTER = (1.0, 0.37, 0.19)
 """Mean free paths of red, green and blue relative to red: Jensen et al. 2001, skin1 (3.67, 1.37, 0.68 mm)."""
 SCATTER_SCALE = 0.0022
 """Metres for red; below the measured 3.67 mm, which looks like wax on a face without its fine hair."""
+SEBUM = 0.22
+STUBBLE = 0.16
+"""Specular level of what has no film: the film is what a texel has above it."""
 
 
 def skin_shader(material: bpy.types.Material, data: Material, package: Package) -> None:
@@ -29,9 +32,18 @@ def skin_shader(material: bpy.types.Material, data: Material, package: Package) 
     put(surface, "Subsurface Radius", SCATTER)
     put(surface, "Subsurface Scale", SCATTER_SCALE)
     put(surface, "Subsurface IOR", IOR)
-    put(surface, "Subsurface Anisotropy", 0.8)
+    # The film of sebum: a narrow second lobe, which skin shows wherever its reflection has been measured.
+    put(surface, "Coat Weight", SEBUM)
+    put(surface, "Coat Roughness", 0.27)
+    put(surface, "Coat IOR", IOR)
     graph.value(data, "albedo", (0.62, 0.42, 0.34), surface, "Base Color", 0)
     graph.value(data, "specular", 0.4, surface, "Specular IOR Level", 1)
+    if "specular" in data.maps:
+        # Lips and nose have more of it than cheeks, stubble hardly any.
+        film = graph.add("ShaderNodeMath", "Film", -2, 1.5, "Maps", operation="SUBTRACT", use_clamp=True)
+        film.inputs[1].default_value = STUBBLE
+        graph.tree.links.new(graph.tree.nodes["specular"].outputs["Color"], film.inputs[0])
+        graph.link(film, "Value", surface, "Coat Weight")
     graph.value(data, "roughness", 0.48, surface, "Roughness", 2)
     add_relief(graph, data, surface, output)
     if "confidence" in data.maps:
