@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from likeness import __version__
-from likeness.console import fail, reporter
+from likeness.console import fail, reporter, say
 from likeness.errors import LikenessError, OutputError
 from likeness.progress import Progress
 
@@ -156,6 +156,7 @@ def _reconstruct(a: argparse.Namespace) -> None:
         from likeness.methods.base import Settings
         from likeness.pipeline import reconstruct
 
+        progress("start", 1.0, "Starting PyTorch")
         settings = Settings(head=a.head, texture_size=a.texture_size, seed=a.seed)
         name = a.name or a.output.name.removesuffix(".zip").removesuffix(".likeness")
         avatar = reconstruct(photos, a.method, settings, name=name, face=a.face, progress=progress)
@@ -206,29 +207,24 @@ def _free(overwrite: bool, *paths: Path | None) -> None:
 
 
 def _methods(_: argparse.Namespace) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from likeness.licences import strictest_first
     from likeness.methods.registry import list_methods
 
-    table = Table("name", "title", "year", "inputs", "needs", "strictest licence", "paper")
     for m in list_methods():
         licences = strictest_first([m.licences.code, m.licences.weights, m.licences.model])
-        table.add_row(m.name, m.title, str(m.year), m.inputs, ", ".join(m.needs) or "nothing", licences[0], m.paper)
-    Console().print(table)
+        say(f"{m.name}: {m.title} ({m.year}), from {m.inputs}")
+        say(f"    needs    {', '.join(m.needs) or 'nothing'}")
+        say(f"    licence  {', '.join(licences)}")
+        say(f"    paper    {m.paper}")
 
 
 def _heads(_: argparse.Namespace) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from likeness.heads.library import list_heads
 
-    table = Table("name", "title", "licence", "status")
     for head in list_heads():
-        table.add_row(head.name, head.title, head.licence, head.status)
-    Console().print(table)
+        say(f"{head.name}: {head.title}")
+        say(f"    licence  {head.licence}")
+        say(f"    status   {head.status}")
 
 
 def _weights(a: argparse.Namespace) -> None:
@@ -239,17 +235,11 @@ def _weights(a: argparse.Namespace) -> None:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.markup import escape
-
     from likeness.doctor import examine
 
-    console = Console(highlight=False, soft_wrap=True)
-    colours = {"ok": "green", "note": "yellow", "bad": "red"}
     findings = examine()
     for f in findings:
-        advice = f"; {f.advice}" if f.advice else ""
-        console.print(f"[{colours[f.state]}]{f.state:>4}[/]  {f.name:13}  {escape(f.found + advice)}")
+        say(f"{f.state:>4}  {f.name:13}  {f.found}{f'; {f.advice}' if f.advice else ''}")
     return YOURS_TO_MEND if any(f.state == "bad" for f in findings) else 0
 
 

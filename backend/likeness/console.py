@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from likeness.progress import Progress
 
-__all__ = ["fail", "reporter"]
+__all__ = ["fail", "reporter", "say"]
 
 NOTE = "note"
 """A stage of its own: what a user should know of a photo; it stays on the screen."""
@@ -19,6 +19,11 @@ def fail(message: str) -> None:
     """One sentence on standard error, its mark in red on a terminal."""
     mark = "\x1b[31mlikeness:\x1b[0m" if sys.stderr.isatty() else "likeness:"
     print(mark, " ".join(message.split()), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def say(line: str) -> None:
+    """One line of an answer on standard output."""
+    print(line)  # noqa: T201
 
 
 @contextmanager

@@ -242,9 +242,13 @@ def test_blend_of_what_is_no_package(run: Callable[..., Said], tmp_path: Path) -
 
 def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["methods"]) == 0
-    assert "open" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "open: " in out
+    assert "    licence  Apache-2.0" in out
     assert cli.main(["heads"]) == 0
-    assert re.search(r"anny .*Anny head", capsys.readouterr().out)
+    assert re.search(
+        r"^anny: Anny head\n    licence  .*CC0-1.0.*\n    status   ready", capsys.readouterr().out, re.MULTILINE
+    )
 
 
 def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
