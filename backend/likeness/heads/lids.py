@@ -11,7 +11,7 @@ from likeness.heads.embedding_points import LOWER_LIDS, UPPER_LIDS
 __all__ = ["blink_scale"]
 
 LIMITS = (0.7, 1.5)
-SLIT = 0.0005  # metres between the rims of shut lids
+SLIT = 0.0  # metres between the middles of shut lids
 MIDDLE = slice(3, 6)  # of an eye's seven points on each lid: where it opens widest
 
 
