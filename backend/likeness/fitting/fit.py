@@ -20,6 +20,7 @@ from likeness.fitting.pose import Pose, first_pose, focal_prior
 from likeness.fitting.shape import identity_of
 from likeness.fitting.solve import Evidence, Fit, solve
 from likeness.heads.base import HeadModel
+from likeness.networks.graph import one_thread
 from likeness.progress import Progress, quiet
 from likeness.render.view import vertex_normals
 
@@ -49,6 +50,11 @@ class Fitted:
 
 def fit_faces(head: HeadModel, faces: list[Face], progress: Progress = quiet) -> Fitted:
     """Fit a head to the faces of one person, one face per photo; raises HeadError when it has no landmarks."""
+    with one_thread():
+        return _fitted(head, faces, progress)
+
+
+def _fitted(head: HeadModel, faces: list[Face], progress: Progress) -> Fitted:
     progress("fit", 0.0, "Finding the shape of the head")
     model = landmark_model(head)
     calibration = Calibration.of(head)
@@ -67,9 +73,10 @@ def fit_faces(head: HeadModel, faces: list[Face], progress: Progress = quiet) ->
     )
     vertices, joints = displaced(head, neutral.numpy(), head.joints_of(identity[None])[0].numpy(), residual)
     cameras = tuple(_camera(p, f) for p, f in zip(fit.poses, faces, strict=True))
-    moved = landmark_model(replace(head, template=torch.from_numpy(vertices)))
+    embedding = head.landmarks["mediapipe478"]
+    neutral_points = embedding.on(torch.from_numpy(vertices), head.triangles).numpy()[model.index]
     errors = [
-        _nme(camera, moved.mean + np.tensordot(weights, model.expression, 1) + noise.bias, face, model.index)
+        _nme(camera, neutral_points + np.tensordot(weights, model.expression, 1) + noise.bias, face, model.index)
         for camera, weights, noise, face in zip(cameras, fit.expressions, noises, faces, strict=True)
     ]
     progress("fit", 1.0, f"Fitted to {len(faces)} photo{'s' * (len(faces) > 1)}")
