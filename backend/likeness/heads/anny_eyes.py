@@ -20,11 +20,11 @@ CLEARANCE = 0.0005  # metres between ball and skin: as much as one level of subd
 REACH = 1.6  # in radii of the ball: skin farther from its middle is left alone
 SAMPLES = 22  # sections of a row of lashes
 STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-FIRST, LAST = 0.1, 0.94  # shares of the lid, from the inner corner, between which lashes grow
+FIRST, LAST = 0.15, 0.95  # shares of the lid, from the inner corner, between which lashes grow
 ROOT = 0.25  # roots lie between the front edge of the lid's margin (0) and its back edge (1)
 # Length in metres; the direction at the root as shares of outwards from the ball, upwards and sideways; the curl.
-UPPER = (0.0088, (0.95, -0.12, 0.30), 0.75)
-LOWER = (0.0052, (0.85, -0.25, 0.25), -0.30)
+UPPER = (0.0076, (0.95, -0.12, 0.30), 0.75)
+LOWER = (0.0042, (0.85, -0.25, 0.25), -0.30)
 
 
 def ball_centre(package: Package, shape: Floats, side: str) -> Floats:
@@ -113,7 +113,7 @@ def lashes(
     start = out * outwards + np.array([0, up, 0])
     start[:, 0] += sign * sideways * (2 * across - 0.7)
     start /= np.linalg.norm(start, axis=1, keepdims=True)
-    size = length * (0.55 + 0.45 * np.sin(np.pi * across**0.8) ** 0.7)
+    size = length * (0.4 + 0.6 * np.sin(np.pi * across**1.2) ** 0.7)  # longest beyond the middle
     step = np.array(STEPS)[:, None, None]
     offset = size[:, None] * (step * start + step**2 * np.array([0, curl, 0]))
 
