@@ -62,7 +62,8 @@ def run(job: dict[str, Any]) -> None:
             title = {"portrait": "portrait", "photo": "photo's view", "clay": "clay view"}[picture["kind"]]
 
             def tell(part: float, at: int = i, title: str = title) -> None:
-                say(stage="render", fraction=(at + part) / len(pictures), message=f"Rendering the {title}")
+                quarters = f", {25 * int(4 * part)} %" if 0.25 <= part < 1 else ""
+                say(stage="render", fraction=(at + part) / len(pictures), message=f"Rendering the {title}{quarters}")
 
             with render.samples_heard(tell):
                 render.picture(scene, head, package, **picture)
