@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from likeness.avatar import Avatar, AvatarView, Map, Material
 from likeness.camera import Camera
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from likeness.camera import Camera
 from likeness.render.light import linear_to_srgb, sh_basis, srgb_to_linear
 from likeness.render.raster import barycentric_at, interpolate, rasterise, rasterise_uv

@@ -56,7 +56,7 @@ def rotation_of(turn: Floats) -> Floats:
         return np.eye(3)
     x, y, z = turn / angle
     skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * skew @ skew
+    return np.asarray(np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * skew @ skew)
 
 
 def first_pose(points: Floats, landmarks: Floats, face: Face) -> Pose:
