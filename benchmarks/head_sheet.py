@@ -29,7 +29,7 @@ __all__ = ["main"]
 
 COLUMNS, ROWS = 4, 3
 WIDTH, HEIGHT = 232, 300  # pixels of one picture
-YAWS = (0.0, 38.0)  # degrees
+VIEWS = ((0.0, 0.0), (35.0, -0.022))  # degrees turned, and metres moved aside to stay in the middle
 SKIN, LIPS = (0.56, 0.34, 0.25), (0.42, 0.17, 0.14)  # linear
 BROWN = (0.10, 0.05, 0.025)
 LENS, FILM, DISTANCE = 112.0, 36.0, 1.0  # millimetres, millimetres, metres
@@ -54,7 +54,7 @@ def main() -> None:
     draws = np.random.default_rng(arguments.seed).normal(size=(COLUMNS * ROWS, len(head.identity)))
     objects = _build(head)
     _light_and_camera(arguments.samples)
-    sheet = Image.new("RGB", (COLUMNS * len(YAWS) * WIDTH, ROWS * HEIGHT))
+    sheet = Image.new("RGB", (COLUMNS * len(VIEWS) * WIDTH, ROWS * HEIGHT))
     with tempfile.TemporaryDirectory() as room:
         for k, draw in enumerate(draws):
             shape = head.template + torch.tensordot(torch.from_numpy(draw).float(), head.identity, 1)
@@ -62,13 +62,14 @@ def main() -> None:
             for made, used in objects:
                 made.data.vertices.foreach_set("co", points[used].astype(np.float32).ravel())
                 made.data.update()
-            for j, yaw in enumerate(YAWS):
+            for j, (yaw, aside) in enumerate(VIEWS):
                 for made, _ in objects:
                     made.rotation_euler = Euler((0, 0, math.radians(yaw)))
+                    made.location.x = aside
                 path = Path(room) / "picture.png"
                 bpy.context.scene.render.filepath = str(path)
                 bpy.ops.render.render(write_still=True)
-                column = (k % COLUMNS) * len(YAWS) + j
+                column = (k % COLUMNS) * len(VIEWS) + j
                 with Image.open(path) as picture:
                     sheet.paste(picture.convert("RGB"), (column * WIDTH, (k // COLUMNS) * HEIGHT))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
