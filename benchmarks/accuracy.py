@@ -49,24 +49,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(max(1, (torch.get_num_threads() + 1) // 2))  # real cores, not their twins
     heads = [options.head] if options.head else [h.name for h in list_heads() if h.status.startswith("ready")]
     OUT.mkdir(parents=True, exist_ok=True)
-    path = OUT / "accuracy.json"
-    figures: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-
-    def keep() -> None:
-        path.write_text(json.dumps(figures, indent=1))
-
     if everything or options.synthetic:
         for name, key in (("ict", "synthetic"), ("anny", "synthetic_unseen")):
-            figures[key] = shapes(name, heads, options.quick, not options.rendered) or figures.get(key, {})
-            keep()
+            keep(key, shapes(name, heads, options.quick, not options.rendered))
     if everything or options.real:
-        figures["real"] = likenesses(heads[0], options.quick)
-        keep()
+        keep("real", likenesses(heads[0], options.quick))
     if everything or options.time:
-        figures["time"] = timing.measure(ASTRONAUT, 512 if options.quick else 2048, heads[0])
-        keep()
-    show(figures)
+        keep("time", timing.measure(ASTRONAUT, 512 if options.quick else 2048, heads[0]))
+    show(kept())
     print(f"Figures and pictures are in {OUT}.")
+
+
+def kept() -> dict[str, Any]:
+    """The figures on disk."""
+    path = OUT / "accuracy.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def keep(part: str, figures: dict[str, Any]) -> None:
+    """Put a part's figures on disk, unless there are none; the other parts stay."""
+    if figures:
+        (OUT / "accuracy.json").write_text(json.dumps(kept() | {part: figures}, indent=1))
 
 
 def shapes(name: str, heads: Sequence[str], quick: bool, render: bool) -> dict[str, Any]:
