@@ -64,7 +64,7 @@ def complete(fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atla
         other = atlas.flipped(detail)
         other *= missing[..., None]
         detail += other
-    folds = enlarge(small.texels(fused.feature * fused.near[:, None]), small, atlas)
+    folds = enlarge(small.texels(fused.feature), small, atlas)
     folds *= (missing - mirrored)[..., None]
     detail += folds
     return Whole(base, typical, detail, seen, mirrored)

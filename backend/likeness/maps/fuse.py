@@ -20,6 +20,8 @@ Floats = NDArray[np.float32]
 
 SMOOTH = 0.008
 """Metres: slower changes of colour are the base, faster ones detail."""
+LIP = (-0.15, -0.6, -0.45)
+"""Log colour of lips on top of the skin, where none are seen."""
 FEATURES = ("lips", "brows", "nostrils", "lids", "eyes", "mouth")
 
 
@@ -56,7 +58,7 @@ class Fused:
         detail: (S, S, 3) log colours on top of the base, 0 where nothing was seen.
         seen: (S, S) float32 in 0..1.
         areas: (L, L) masks, see `likeness.maps.places.draw_areas`.
-        near: (V,) how much a vertex belongs to mouth and eyes; feature: (V, 3) log colours on top of the base there.
+        feature: (V, 3) log colours on top of the base of lips and lids, where no photo shows their folds.
     """
 
     base: Floats
@@ -64,7 +66,6 @@ class Fused:
     detail: Floats
     seen: Floats
     areas: dict[str, Floats]
-    near: Floats
     feature: Floats
 
 
@@ -118,22 +119,35 @@ def fuse(layers: list[Layer], small: Atlas, atlas: Atlas, surface: Surface) -> F
         total /= np.maximum(shares, 1e-4)[..., None]
     total *= (seen > 0)[..., None]
     areas = {n: np.maximum.reduce([layer.photo.areas[n] for layer in layers]) for n in layers[0].photo.areas}
-    return Fused(base, known, total, seen, areas, *_features(layers, small, surface))
+    return Fused(base, known, total, seen, areas, _features(layers, small, surface))
 
 
-def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> tuple[Floats, Floats]:
-    """Lips and lids as fields, which reach into the folds that no photo shows."""
+def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> Floats:
+    """Log colours (V, 3) on top of the base that lips and lids have in the folds that no photo shows."""
     count = len(layers[0].known)
-    evidence, sums = np.zeros(count, np.float32), np.zeros((count, 4), np.float32)
+    shown, placed = np.zeros(count, np.float32), np.zeros((count, 2), np.float32)
+    evidence, sums = np.zeros(count, np.float32), np.zeros((count, 3), np.float32)
+    red = []
     for layer in layers:
         areas = layer.photo.areas
-        share = layer.weight * atlas.area
         on_top = layer.photo.log - layer.gloss - atlas.texels(layer.shading + layer.base)
-        near = np.maximum(areas["lips"], areas["lids"])
+        # Both areas hold their openings, so they reach inside.
+        there, share = layer.photo.weight * atlas.area, layer.weight * atlas.area
+        shown += atlas.vertices(there)
+        placed += atlas.vertices(np.dstack([areas["lips"], areas["lids"]]) * there[..., None])
         evidence += atlas.vertices(share)
-        sums += atlas.vertices(np.dstack([near, on_top]) * share[..., None])
-    field = surface.spread(sums / np.maximum(evidence, 1e-12)[:, None], evidence, 0.003)
-    return np.clip(field[:, 0], 0, 1), np.clip(field[:, 1:], -1.2, 0.4)
+        sums += atlas.vertices(on_top * share[..., None])
+        red.append(on_top[(areas["lips"] > 0.8) & (areas["mouth"] < 0.05) & (layer.weight > 0.3)])
+    lips, lids = np.clip(surface.spread(placed / np.maximum(shown, 1e-12)[:, None], shown, 0.002), 0, 1).T
+    lid = np.clip(surface.spread(sums / np.maximum(evidence, 1e-12)[:, None], evidence, 0.003), -1.2, 0.4)
+    lip = np.array(LIP)
+    seen_lips = np.concatenate(red)
+    if len(seen_lips) > 20:
+        # Their outline is drawn a little generously, so the redder part of it.
+        redness = seen_lips[:, 0] - seen_lips[:, 1]
+        lip = np.clip(np.median(seen_lips[redness >= np.percentile(redness, 55)], axis=0), -1.0, 0.2)
+    result: Floats = (lips[:, None] * lip + ((1 - lips) * lids)[:, None] * lid).astype(np.float32)
+    return result
 
 
 def _gains(layers: list[Layer]) -> list[Floats]:

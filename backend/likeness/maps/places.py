@@ -55,13 +55,12 @@ def draw_areas(landmarks: NDArray[np.float64], interocular: float, width: int, h
     shift = 3  # fractional bits of OpenCV's drawing
     soft = max(interocular * 0.012, 0.6)
 
-    def drawn(polygons: tuple[tuple[int, ...], ...], grow: float) -> Floats:
+    def drawn(polygons: tuple[tuple[int, ...], ...], grow: float, hull: bool) -> Floats:
         mask = np.zeros((height, width), np.uint8)
         for polygon in polygons:
             points = landmarks[list(polygon), :2] - 0.5
-            if grow:
-                hull = cv2.convexHull(points.astype(np.float32))[:, 0]
-                points = hull
+            if hull:
+                points = cv2.convexHull(points.astype(np.float32))[:, 0]
             cv2.fillPoly(mask, [np.rint(points * 2**shift).astype(np.int32)], 255, cv2.LINE_AA, shift)
         if grow:
             reach = round(2 * grow * interocular) | 1
@@ -69,9 +68,12 @@ def draw_areas(landmarks: NDArray[np.float64], interocular: float, width: int, h
         blurred: Floats = cv2.GaussianBlur(mask, (0, 0), soft).astype(np.float32) / 255
         return blurred
 
-    grown = {"brows": 0.035, "nostrils": 0.02, "lips": 0.015}
-    areas = {name: drawn(polygons, grown.get(name, 0.0)) for name, polygons in AREAS.items()}
-    return areas | {"lids": drawn((EYE_R, EYE_L), 0.09)}
+    # Eyes and mouth grow by what lids and lips are off: better too little skin than white and teeth on it.
+    grown = {"brows": 0.035, "nostrils": 0.02, "lips": 0.015, "eyes": 0.008, "mouth": 0.012}
+    areas = {
+        name: drawn(polygons, grown.get(name, 0.0), name in ("brows", "nostrils")) for name, polygons in AREAS.items()
+    }
+    return areas | {"lids": drawn((EYE_R, EYE_L), 0.09, True)}
 
 
 @dataclass(frozen=True, eq=False)

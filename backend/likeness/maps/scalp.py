@@ -117,9 +117,9 @@ def stubble(cover: Floats, texel: float, seed: int) -> tuple[Floats, Floats]:
     count = -(-size // side)
     strands, tufts = (np.tile(n, (count, count))[:size, :size] for n in (strands, tufts))
     # Density fades towards the edge, where single strands stand out; scalp shows through everywhere.
-    density = np.clip(cover * (1 + 0.05 * np.clip(tufts, -2, 2)), 0, 1) ** 1.25
+    density = np.clip(cover * (1 + 0.03 * np.clip(tufts, -2, 2)), 0, 1) ** 1.25
     ragged = np.clip(strands, -1.8, 1.8)
-    opacity = density * (0.72 + 0.15 * ragged + 0.28 * (1 - density) * ragged)
+    opacity = density * (0.72 + 0.15 * ragged + 0.18 * (1 - density) * ragged)
     result: Floats = np.clip(opacity, 0, 0.95).astype(np.float32)
     return result, np.clip(0.5 + 0.22 * strands + 0.10 * tufts, 0, 1).astype(np.float32)
 

@@ -93,7 +93,9 @@ def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> SkinSeen:
     # A beard is dark and of little colour; bright or colourful things below the chin are not.
     beard = areas["beard"] * smoothstep(0.25, 0.0, residual) * smoothstep(60, 30, distance)
     kept = np.maximum(_kept(areas, residual, distance, photo.weight), 0.9 * beard * (1 - areas["lips"]))
-    skin = np.maximum(skin, kept) * (1 - areas["mouth"]) * (1 - areas["eyes"])
+    opening = np.maximum(areas["mouth"], areas["eyes"])
+    kept *= smoothstep(0.5, 0.05, opening)
+    skin = np.maximum(skin, kept) * (1 - opening)
 
     grey = smoothstep(5, 14, distance) * smoothstep(0.3, 0.0, residual)
     hair = np.maximum(smoothstep(-0.25, -0.6, residual), grey) * (1 - areas["oval"])

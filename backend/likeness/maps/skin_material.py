@@ -85,7 +85,7 @@ def _paint(
     micro = micro_relief(full, seed)
     flat = np.maximum(cv2.resize(np.maximum(both["brows"], 0.8 * both["lids"]), cover.shape), cover)
     luminance = cv2.transform(whole.detail, np.full((1, 3), 1 / 3, np.float32))
-    height = height_of(luminance, flat, np.maximum(made_up, 0.45), micro, texel, sharp)
+    height = height_of(luminance, flat, np.maximum(made_up, 0.6), micro, texel, sharp)
     height *= bare
     height += HAIR_HEIGHT * tufts * opacity
 
