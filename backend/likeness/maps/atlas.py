@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 from scipy.sparse import csr_matrix
 
 from likeness.heads.base import REGION_MATERIALS, HeadModel, triangulate
@@ -110,13 +109,13 @@ def _make(head: HeadModel, material: str, size: int) -> Atlas:
     triangle, barycentric = raster.triangle.numpy(), raster.barycentric.numpy()
     covered = triangle >= 0
     # The gutter repeats the nearest texel of its chart.
-    reach = max(GUTTER * size, 2.0)
-    near = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, 3) <= reach
-    inside = covered | near if covered.any() else covered
-    rows, columns = np.nonzero(inside)
-    if inside.any():
-        nearest = distance_transform_edt(~covered, return_distances=False, return_indices=True)
-        rows, columns = nearest[0][inside], nearest[1][inside]
+    away, label = cv2.distanceTransformWithLabels(
+        (~covered).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    inside = covered | ((away <= max(GUTTER * size, 2.0)) & covered.any())
+    source = np.zeros(int(label.max()) + 1, np.int64)
+    source[label[covered]] = np.flatnonzero(covered)
+    rows, columns = np.divmod(source[label[inside]], size)
     index, weight = triangle[rows, columns], barycentric[rows, columns]
 
     corners = head.triangles[mine].numpy()

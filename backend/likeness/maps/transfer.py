@@ -23,7 +23,7 @@ __all__ = ["transfer_of"]
 
 Floats = NDArray[np.float32]
 
-DIRECTIONS = 128
+DIRECTIONS = 96
 SIDE = 192
 """Pixels across the head, whose bust is about 0.4 m: 2 mm each."""
 BIAS = 0.004  # metres a vertex may lie behind what the raster shows and still be lit
