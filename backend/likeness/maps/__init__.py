@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from likeness.avatar import Material
 from likeness.errors import MethodError
@@ -14,10 +18,24 @@ from likeness.maps.skin_material import skin_material
 from likeness.methods.base import Reconstruction, Settings
 from likeness.progress import Progress
 
-__all__ = ["make"]
+__all__ = ["Maps", "make"]
 
 
-def make(reconstruction: Reconstruction, settings: Settings, progress: Progress) -> dict[str, Material]:
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """What `make` makes.
+
+    Attributes:
+        materials: by the names in `likeness.heads.base.REGION_MATERIALS`, those that the head's regions use.
+        lights: per view the light of the photo as radiance coefficients (9, 3) float64, in the head's frame and in
+            `likeness.render.light.sh_basis`'s order; under it the albedo looks as in the photo.
+    """
+
+    materials: dict[str, Material]
+    lights: tuple[NDArray[np.float64], ...]
+
+
+def make(reconstruction: Reconstruction, settings: Settings, progress: Progress) -> Maps:
     """Make all materials of a reconstruction's head.
 
     Args:
@@ -27,8 +45,8 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
         progress: hears of stage "maps".
 
     Returns:
-        Materials by the names in `likeness.heads.base.REGION_MATERIALS`, those that the head's regions use. Colour is
-        uint8 sRGB, everything else uint8 or uint16 linear; see `likeness.avatar.Material` for the channels.
+        Materials and lights. Colour is uint8 sRGB, everything else uint8 or uint16 linear; see
+        `likeness.avatar.Material` for the channels.
 
     Raises:
         MethodError: there is no head to make maps for, or the size is out of range.
@@ -43,9 +61,9 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
     with ThreadPoolExecutor(1) as pool:  # NumPy and OpenCV leave Python's lock alone
         eye = pool.submit(eye_material, reconstruction.views, part, settings.seed)
         mouth = pool.submit(mouth_materials, part // 2, settings.seed)
-        skin, hair = skin_material(reconstruction, settings, progress)
+        skin, hair, lights = skin_material(reconstruction, settings, progress)
         lashes = lashes_material(hair.colour, part // 2, settings.seed)
         made = {"Skin": skin, "Eye": eye.result(), "Lashes": lashes, **mouth.result()}
     progress("maps", 1.0, "Maps are made")
     wanted = {REGION_MATERIALS[region] for region in head.region_names}
-    return {name: material for name, material in made.items() if name in wanted}
+    return Maps({name: material for name, material in made.items() if name in wanted}, lights)

@@ -129,7 +129,9 @@ def _make(head: HeadModel, material: str, size: int) -> Atlas:
     area[~covered] = 0
     mirror = np.full((size, size, 2), -1, np.float32)
     there = _mirrored_corners(head, mine)
-    places = (there[index] * weight[..., None]).sum(1)
+    corner = (3 * index[:, None] + np.arange(3)).astype(np.int32).ravel()
+    blend = csr_matrix((weight.ravel(), corner, pointer), (count, there.size // 2))
+    places = blend @ there.reshape(-1, 2)
     mirror[inside] = np.stack([places[:, 0] * size - 0.5, (1 - places[:, 1]) * size - 0.5], 1)
     mirror[~np.isfinite(mirror)] = -1
     return Atlas(size, inside, weights, area, mirror)

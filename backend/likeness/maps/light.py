@@ -36,6 +36,11 @@ class Light:
         result: Floats = np.maximum(lit, 0.05 * self.level.astype(np.float32))
         return result
 
+    def relative(self) -> NDArray[np.float64]:
+        """Radiance coefficients (9, 3) of the light without the skin's colour: as `correction` divides it out."""
+        relative: NDArray[np.float64] = self.coefficients / np.maximum(self.level, 1e-3)
+        return relative
+
     def correction(self, transfer: Floats) -> Floats:
         """Log of the shading relative to the level, (V, 3): what is to be taken off the photo.
 

@@ -40,8 +40,10 @@ _SRGB = np.rint(
 ).astype(np.uint8)
 
 
-def skin_material(reconstruction: Reconstruction, settings: Settings, progress: Progress) -> tuple[Material, Hair]:
-    """The skin's material, and the hair that was found on the way."""
+def skin_material(
+    reconstruction: Reconstruction, settings: Settings, progress: Progress
+) -> tuple[Material, Hair, tuple[NDArray[np.float64], ...]]:
+    """The skin's material; found on the way: the hair, and each photo's light (9, 3) on skin of the albedo's colour."""
     head = reconstruction.head
     assert head is not None
     size = settings.texture_size
@@ -64,7 +66,8 @@ def skin_material(reconstruction: Reconstruction, settings: Settings, progress: 
     whole = complete(fused, head, frame, small, full, surface)
     progress("maps", 0.75, "Pores, relief and gloss")
     sharp = max(layer.photo.scale for layer in layers)
-    return _paint(fused, whole, hair, frame, small, full, sharp, settings.seed), hair
+    lights = tuple(layer.skin.colour.light.relative() for layer in layers)
+    return _paint(fused, whole, hair, frame, small, full, sharp, settings.seed), hair, lights
 
 
 def _paint(
