@@ -21,7 +21,7 @@ def head() -> HeadModel:
 
 
 def make(head: HeadModel, *views: object, size: int = SIZE, seed: int = 0) -> dict[str, Material]:
-    return maps.make(reconstruction(head, *views), Settings(texture_size=size, seed=seed), quiet)
+    return maps.make(reconstruction(head, *views), Settings(texture_size=size, seed=seed), quiet).materials
 
 
 def light_of(material: Material) -> np.ndarray:

@@ -69,6 +69,8 @@ def _sampled(
     white = crop[(inside > 0) & (away > 1.15)]
     if len(white) >= 6:
         level = np.percentile(white.mean(1), 75)
+        if level < 0.12 and level < 1.8 * colour.mean():
+            return None  # sunglasses: no white to be seen
         # The white keeps no colour cast of the photo either, but only half: its own tint is not known.
         tint = np.percentile(white, 75, axis=0)
         colour = (
@@ -78,6 +80,8 @@ def _sampled(
         )
     if colour.mean() > 0.45:
         return None  # glare or closed lids
+    # What a photo shows as black is dark brown.
+    colour = colour + np.clip(1 - colour.mean() / 0.025, 0, 1) * 0.5 * BROWN
     result: NDArray[np.float64] = np.clip(colour, 0.012, 0.4)
     return result
 

@@ -1,4 +1,7 @@
-"""Eyelashes as strands on the lash strips: u runs along the lid, v from root (0) to tip (1)."""
+"""Eyelashes as strands on the lash strips: u runs along the lid, v from root to tip, upper lids above the lower ones.
+
+The photo's own lash line is in the skin below: strands begin faintly, so that the line is not drawn twice.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +10,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.avatar import Map, Material
+from likeness.heads.anny_parts import LOWER_LASHES, UPPER_LASHES
 
 __all__ = ["lashes_material"]
 
-COUNT = 110
-"""Lashes along a lid, in two or three rows."""
+Floats = NDArray[np.float64]
+
+FINE = 4  # drawn larger and shrunk: strands are thinner than a texel at their tips
+# Lashes along a lid; their thickness as a share of the lid; how opaque one is.
+UPPER = (76, 0.0030, 0.85)
+LOWER = (30, 0.0020, 0.30)
+FAINT = 0.3
+"""Opacity at the root as a share of that farther out."""
 
 
 def lashes_material(hair: NDArray[np.float32], size: int, seed: int) -> Material:
     """Lashes somewhat darker than the hair, whose log colour (3,) is given; size: side of the map in texels."""
     random = np.random.default_rng(seed)
-    fine = 4  # drawn larger and shrunk: strands are thinner than a texel at their tips
-    wide = size * fine
-    alpha = np.zeros((size * 2, wide), np.uint8)
-    high = alpha.shape[0]
-    clump = np.cumsum(random.normal(0, 1, COUNT))
-    for i in range(COUNT):
-        root = (i + 0.5 + random.uniform(-0.4, 0.4)) / COUNT
-        length = random.uniform(0.55, 1.0) * (1 - 0.25 * abs(2 * root - 1) ** 2)
+    alpha = np.zeros((size, size), np.uint8)
+    for (count, thickness, opacity), (low, high) in ((UPPER, UPPER_LASHES), (LOWER, LOWER_LASHES)):
+        band = slice(size - round(high * size), size - round(low * size))
+        alpha[band] = _strands(count, thickness, opacity, band.stop - band.start, size, random)
+    dark = np.clip(np.exp(0.5 * hair + 0.5 * hair.mean()) * 0.3, 0.006, 0.09)
+    values = {"albedo": [round(float(c), 4) for c in dark], "roughness": 0.5, "specular": 0.2}
+    return Material({"alpha": Map(alpha, "linear")}, values)
+
+
+def _strands(
+    count: int, thickness: float, opacity: float, high: int, wide: int, random: np.random.Generator
+) -> NDArray[np.uint8]:
+    """One lid's lashes, (high, wide), roots in the last row."""
+    drawn = np.zeros((high * FINE, wide * FINE), np.uint8)
+    clump = np.cumsum(random.normal(0, 1, count))
+    for i in range(count):
+        root = (i + 0.5 + random.uniform(-0.4, 0.4)) / count
+        length = random.uniform(0.5, 1.0) * (1 - 0.3 * abs(2 * root - 1) ** 2)
         # Lashes fan out from the middle of the lid and lean on their neighbours.
         lean = 0.045 * (2 * root - 1) + 0.012 * np.sin(clump[i]) + random.normal(0, 0.006)
         curl = random.normal(0, 0.006)
         t = np.linspace(0, 1, 12)
         u = root + lean * t + curl * t**2
-        v = length * t
-        points = np.stack([u * wide, (1 - v) * high], 1)
+        points = np.stack([u * drawn.shape[1], (1 - length * t) * drawn.shape[0]], 1)
         for k in range(len(t) - 1):
-            thick = max(round(0.0032 * wide * (1 - t[k]) ** 0.7), 1)
+            thick = max(round(thickness * drawn.shape[1] * (1 - t[k]) ** 0.7), 1)
             a, b = (np.rint(points[j] * 16).astype(int).tolist() for j in (k, k + 1))
-            cv2.line(alpha, a, b, 255, thick, cv2.LINE_AA, 4)
-    alpha = cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA)
-    dark = np.clip(np.exp(0.5 * hair + 0.5 * hair.mean()) * 0.22, 0.004, 0.03)
-    values = {"albedo": [round(float(c), 4) for c in dark], "roughness": 0.5, "specular": 0.3}
-    return Material({"alpha": Map(alpha, "linear")}, values)
+            cv2.line(drawn, a, b, 255, thick, cv2.LINE_AA, 4)
+    away = 1 - (np.arange(high) + 0.5) / high
+    rise = FAINT + (1 - FAINT) * np.clip(away / 0.3, 0, 1)
+    small = cv2.resize(drawn, (wide, high), interpolation=cv2.INTER_AREA)
+    faded: NDArray[np.uint8] = np.rint(small * (opacity * rise)[:, None]).astype(np.uint8)
+    return faded

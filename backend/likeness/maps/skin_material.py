@@ -12,7 +12,7 @@ from likeness.maps.complete import Whole, complete
 from likeness.maps.field import Surface
 from likeness.maps.fuse import Fused, Layer, fuse, make_layer
 from likeness.maps.gloss import HAIR, gloss_fields
-from likeness.maps.places import HeadFrame
+from likeness.maps.places import HeadFrame, smoothstep
 from likeness.maps.relief import height_of, micro_relief, normals_of
 from likeness.maps.scalp import Hair, hair_of, stubble
 from likeness.maps.skin import find_skin
@@ -84,6 +84,7 @@ def _paint(
     made_up = np.minimum(1 - whole.seen - whole.mirrored, full.inside)
 
     opacity, tufts = stubble(cover, texel, seed)
+    opacity = np.maximum(opacity, _covered_brows(both["brows"], small, cover.shape) * made_up * (0.5 + tufts))
     bare = 1 - opacity
     micro = micro_relief(full, seed)
     flat = np.maximum(cv2.resize(np.maximum(both["brows"], 0.8 * both["lids"]), cover.shape), cover)
@@ -122,6 +123,14 @@ def _paint(
         },
         {"albedo": [round(float(c), 4) for c in np.exp(whole.typical)]},
     )
+
+
+def _covered_brows(brows: Floats, small: Atlas, shape: tuple[int, ...]) -> Floats:
+    """Opacity (S, S) of brows painted where sunglasses hide them: the middle of their area, soft at its edge."""
+    texel = float(np.sqrt(np.median(small.area[small.area > 0])))
+    middle = smoothstep(0.72, 0.98, cv2.GaussianBlur(brows, (0, 0), 0.0045 / texel))
+    opacity: Floats = cv2.resize((0.5 * middle).astype(np.float32), shape[::-1])
+    return opacity
 
 
 def _mottled(made_up: Floats, small: Atlas, full: Atlas, seed: int) -> tuple[Floats, Floats]:
