@@ -16,6 +16,7 @@ from likeness.fitting.expression import expression_prior, one_way
 from likeness.fitting.free_form import Pull, displaced, free_form
 from likeness.fitting.landmarks import LandmarkModel, landmark_model
 from likeness.fitting.noise import Noise, smooth_noise
+from likeness.fitting.openings import lids_as_seen
 from likeness.fitting.pose import Pose, first_pose, focal_prior
 from likeness.fitting.shape import identity_of
 from likeness.fitting.solve import Evidence, Fit, solve
@@ -75,14 +76,18 @@ def _fitted(head: HeadModel, faces: list[Face], progress: Progress) -> Fitted:
     cameras = tuple(_camera(p, f) for p, f in zip(fit.poses, faces, strict=True))
     embedding = head.landmarks["mediapipe478"]
     neutral_points = embedding.on(torch.from_numpy(vertices), head.triangles).numpy()[model.index]
+    expressions = tuple(
+        lids_as_seen(model, head.expression_names, neutral_points, weights, pose, face)
+        for weights, pose, face in zip(fit.expressions, fit.poses, faces, strict=True)
+    )
     errors = [
         _nme(camera, neutral_points + np.tensordot(weights, model.expression, 1) + noise.bias, face, model.index)
-        for camera, weights, noise, face in zip(cameras, fit.expressions, noises, faces, strict=True)
+        for camera, weights, noise, face in zip(cameras, expressions, noises, faces, strict=True)
     ]
     progress("fit", 1.0, f"Fitted to {len(faces)} photo{'s' * (len(faces) > 1)}")
     details = {"nme_percent": errors, "focal_px": [c.fx for c in cameras]}
     return Fitted(
-        identity.numpy(), vertices, joints, cameras, tuple(w.astype(np.float32) for w in fit.expressions), details
+        identity.numpy(), vertices, joints, cameras, tuple(w.astype(np.float32) for w in expressions), details
     )
 
 

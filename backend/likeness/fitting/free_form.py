@@ -8,6 +8,7 @@ shows mostly happens to the other side too.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ SPACING = 0.012  # metres between the bumps' centres
 ALIKE, APART = 0.0025, 0.0012  # metres: standard deviations of the symmetric and the asymmetric part
 CAP = 0.004  # metres: no point moves farther
 GRAIN = 0.002  # metres: noise of one landmark
-NEIGHBOURS = 4.0  # landmarks that err together and count as one
+NEIGHBOURS = 6.0  # landmarks that err together and count as one
 FACING = 0.25  # cosine to the viewer below which a landmark is taken to be hidden
 
 
@@ -52,13 +53,13 @@ class Residual:
     centres: Floats
     amplitudes: Floats
 
-    def at(self, points: NDArray[np.floating]) -> Floats:
+    def at(self, points: NDArray[np.floating[Any]]) -> Floats:
         """Displacement (..., 3) metres of points (..., 3) metres on the neutral head; never longer than `CAP`."""
         flat = np.asarray(points, np.float64).reshape(-1, 3)
         moved = _bumps(flat, self.centres) @ self.amplitudes
         length = np.linalg.norm(moved, axis=1, keepdims=True)
         moved = moved * (CAP * np.tanh(length / CAP) / np.maximum(length, 1e-12))
-        return moved.reshape(np.shape(points))
+        return np.asarray(moved.reshape(np.shape(points)))
 
 
 def free_form(places: Floats, pulls: list[Pull]) -> Residual:
@@ -82,7 +83,7 @@ def free_form(places: Floats, pulls: list[Pull]) -> Residual:
         gap = (pull.wanted - (pull.pose.focal * seen[:, :2] / seen[:, 2:] + pull.pose.centre)) / scale[:, None]
         view = -(seen / np.linalg.norm(seen, axis=1, keepdims=True)) @ pull.pose.rotation
         shown = np.clip(((pull.normals * view).sum(1) + 0.1) / (FACING + 0.1), 0.02, 1)
-        weight = np.sqrt(pull.trust * shown) / GRAIN / np.sqrt(len(pulls))
+        weight = np.sqrt(pull.trust * shown) / GRAIN / len(pulls)  # the network errs alike in all photos
         for axis in range(2):
             across = pull.pose.rotation[axis]  # this axis of the picture in the head's frame
             first = here[:, :, None] * across
