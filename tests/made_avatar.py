@@ -113,7 +113,9 @@ def make(name: str = "Egg", maps: int = 32) -> Avatar:
     camera = Camera(90, 120, 210.0, 210.0, 41.0, 66.0, np.diag([1.0, -1, -1]) @ tilt, np.array([0.01, 0.1, 0.55]))
     pose = np.zeros((len(JOINTS), 3), np.float32)
     pose[3], pose[4] = (0.2, 0, 0), (0.05, -0.2, 0)
-    view = AvatarView("egg (1).png", photo, camera, {"jawOpen": 0.5, "mouthSmileLeft": 0.25}, pose)
+    light = np.zeros((9, 3), np.float32)
+    light[0], light[2] = 3.5, (1.0, 0.9, 0.8)  # even, and brighter from the front
+    view = AvatarView("egg (1).png", photo, camera, {"jawOpen": 0.5, "mouthSmileLeft": 0.25}, pose, light)
     return Avatar(
         name=name,
         head="egg",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from likeness import __version__
@@ -28,8 +30,23 @@ def file_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "_", text, flags=re.ASCII).strip("._")[:80] or "head"
 
 
-def assemble(name: str, reconstruction: Reconstruction, materials: dict[str, Material]) -> Avatar:
-    """Put geometry, rig, maps, cameras and provenance together; raises MethodError when there is no rigged head."""
+def assemble(
+    name: str,
+    reconstruction: Reconstruction,
+    materials: dict[str, Material],
+    lights: Sequence[NDArray[np.float64]] = (),
+) -> Avatar:
+    """Put geometry, rig, maps, cameras and provenance together.
+
+    Args:
+        name: of the avatar.
+        reconstruction: on a rigged head.
+        materials: by name.
+        lights: (9, 3) per view, see `likeness.avatar.AvatarView`; none where they are not known.
+
+    Raises:
+        MethodError: the reconstruction has no rigged head.
+    """
     head = reconstruction.head
     if head is None:
         raise MethodError(f"The method {reconstruction.method!r} gave no head that can be rigged.")
@@ -53,7 +70,10 @@ def assemble(name: str, reconstruction: Reconstruction, materials: dict[str, Mat
         skin_weights=_floats(head.skin_weights),
         groups={group: _floats(weights) for group, weights in head.groups.items()},
         materials=materials,
-        views=tuple(_view(view, head, _floats(scale)) for view in reconstruction.views),
+        views=tuple(
+            _view(view, head, _floats(scale), lights[i] if lights else None)
+            for i, view in enumerate(reconstruction.views)
+        ),
         provenance=_provenance(reconstruction, head),
     )
 
@@ -66,14 +86,16 @@ def _ints(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.int32]]:
     return tensor.to(torch.int32).cpu().numpy()
 
 
-def _view(view: View, head: HeadModel, scale: np.ndarray[Any, np.dtype[np.float32]]) -> AvatarView:
+def _view(view: View, head: HeadModel, scale: NDArray[np.float32], light: NDArray[np.float64] | None) -> AvatarView:
     weights = {
         n: round(float(min(w / s, 1.0)), 4)
         for n, w, s in zip(head.expression_names, view.expression, scale, strict=True)
         if abs(w) >= 1e-3
     }
     photo = view.face.photo
-    return AvatarView(photo.path.name, photo.pixels, view.camera, weights, np.asarray(view.pose, np.float32))
+    pose = np.asarray(view.pose, np.float32)
+    lit = None if light is None else np.asarray(light, np.float32)
+    return AvatarView(photo.path.name, photo.pixels, view.camera, weights, pose, lit)
 
 
 def _provenance(reconstruction: Reconstruction, head: HeadModel) -> dict[str, Any]:

@@ -56,6 +56,8 @@ class AvatarView:
         camera: the head's frame to that photo.
         expression: weights 0..1 by expression name, zeros left out.
         pose: (J, 3) float32 axis-angle radians.
+        light: (9, 3) float32 radiance of the photo's light, red, green and blue: spherical harmonics up to degree 2 in
+            the head's frame, order (0,0) (1,-1) (1,0) (1,1) (2,-2) … (2,2) about +Z; None where it is not known.
     """
 
     name: str
@@ -63,6 +65,7 @@ class AvatarView:
     camera: Camera
     expression: dict[str, float]
     pose: Floats
+    light: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,5 +54,5 @@ def reconstruct(
     progress("faces", 1.0, f"Found the face in {len(found)} photo{'s' * (len(found) > 1)}")
 
     reconstruction = chosen.reconstruct(found, settings, progress)
-    materials = maps.make(reconstruction, settings, progress)
-    return assemble(name or found[0].photo.path.stem, reconstruction, materials)
+    made = maps.make(reconstruction, settings, progress)
+    return assemble(name or found[0].photo.path.stem, reconstruction, made.materials, made.lights)

@@ -93,13 +93,18 @@ class Camera:
 
 @dataclass(frozen=True)
 class View:
-    """How the head stands in one photo: expression weights by name, pose (J, 3) axis-angle radians, +Y up."""
+    """How the head stands in one photo.
+
+    expression weights by name; pose (J, 3) axis-angle radians, +Y up; light (9, 3) radiance, spherical harmonics up to
+    degree 2 about +Z of the head, red, green, blue, or None.
+    """
 
     name: str
     photo: Path
     camera: Camera
     expression: dict[str, float]
     pose: np.ndarray
+    light: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -322,4 +327,9 @@ def _view(store: Store, data: dict[str, Any], known: set[str], joints: int) -> V
     _require(all(-1e-3 <= v <= 1.001 for v in expression.values()), "an expression is out of range")
     pose = _floats(np.array(data["pose"], float).reshape(joints, 3), 3)
     camera = Camera(c["kind"], *size, fx, fy, cx, cy, rotation, translation)
-    return View(_name(data["name"], 255), photo, camera, expression, pose)
+    lit = data.get("light")
+    light = None
+    if lit is not None:
+        light = np.array(lit, float).reshape(9, 3)
+        _require(bool(np.isfinite(light).all() and abs(light).max() <= 1e4), "a photo's light is out of range")
+    return View(_name(data["name"], 255), photo, camera, expression, pose, light)

@@ -21,9 +21,9 @@ KINDS = (
     "cameras",
     "lights",
     "materials",
+    "worlds",
     "images",
     "actions",
-    "worlds",
 )
 
 

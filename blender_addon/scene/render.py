@@ -44,7 +44,7 @@ def picture(
 
     Args:
         kind: "portrait": the studio, neutral expression. "clay": the same in grey. "photo": from the camera of a
-            photo, with the expression and pose of that photo, on a transparent ground.
+            photo, with the expression, the pose and the estimated light of that photo, on a transparent ground.
         path: PNG to write.
         height: of the picture in pixels.
         samples: of Cycles.
@@ -68,7 +68,12 @@ def picture(
     apply_view(head.mesh, head.rig, package, shown)
     place = scene.camera.matrix_world.copy()
     scene.camera.matrix_world = _around(package, yaw) @ place
-    head.studio.backdrop.hide_render = True
+    hidden = [head.studio.backdrop]
+    if shown.name in head.lights:
+        scene.world = head.lights[shown.name]
+        hidden += head.studio.lights
+    for thing in hidden:
+        thing.hide_render = True
     render = scene.render
     render.use_border = render.use_crop_to_border = True
     render.border_min_x, render.border_max_x = left, right
@@ -78,7 +83,8 @@ def picture(
     finally:
         head.cameras[shown.name].matrix_world = place
         render.use_border = render.use_crop_to_border = False
-        head.studio.backdrop.hide_render = False
+        for thing in hidden:
+            thing.hide_render = False
         rest(head.mesh, head.rig)
         use_studio(scene, head.studio, package.name)
 

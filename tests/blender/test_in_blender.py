@@ -11,7 +11,7 @@ INSIDE = Path(__file__).parent / "inside"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="needs the extra `blender`")
-@pytest.mark.parametrize("name", ["extension", "rig", "pictures"])
+@pytest.mark.parametrize("name", ["extension", "rig", "pictures", "light"])
 def test_inside_blender(name: str, bpy_environment: dict[str, str], tmp_path: Path) -> None:
     command = [sys.executable, str(INSIDE / "run.py"), str(INSIDE / f"{name}.py"), f"--basetemp={tmp_path / name}"]
     done = subprocess.run(command, env=bpy_environment, capture_output=True, text=True, timeout=300, check=False)

@@ -58,6 +58,7 @@ def test_round_trip(avatar: Avatar, tmp_path: Path, name: str) -> None:
     assert other.camera.to_json() == view.camera.to_json()
     assert (other.name, other.expression) == (view.name, view.expression)
     np.testing.assert_array_equal(other.pose, view.pose)
+    np.testing.assert_array_equal(other.light, view.light)
     assert abs(other.photo.astype(int) - view.photo.astype(int)).mean() < 4  # noise survives JPEG that well
     assert [p.name for p in path.parent.iterdir()] == [name]
 

@@ -189,6 +189,8 @@ CHANGES = {
     "weight unknown": (set_json("views", 0, "expression", to={"x": 0.5}), "unknown"),
     "weight range": (set_json("views", 0, "expression", to={"jawOpen": 50}), "out of range"),
     "pose short": (set_json("views", 0, "pose", to=[[0, 0, 0]]), "damaged"),
+    "light short": (set_json("views", 0, "light", to=[[1, 1, 1]]), "damaged"),
+    "light endless": (set_json("views", 0, "light", to=[[1e30, 1, 1]] * 9), "out of range"),
     "polygon index": (set_array("polygons", poke((5, 1), 5000)), "The "),
     "polygon negative": (set_array("polygons", poke((5, 1), -1)), "The "),
     "polygon -2": (set_array("polygons", poke((0, 3), -2)), "The "),

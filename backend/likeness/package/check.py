@@ -169,3 +169,5 @@ def _view(view: AvatarView, a: Avatar) -> None:
     ok = all(n in known and -1e-3 <= w <= 1.001 for n, w in view.expression.items())
     _require(ok, f"the expression in {view.name} is unknown or out of range")
     _floats(view.pose, (len(a.joint_names), 3), f"the pose in {view.name}", 7.0)
+    if view.light is not None:
+        _floats(view.light, (9, 3), f"the light of {view.name}", 1e4)

@@ -147,7 +147,9 @@ def _view(store: Store, data: dict[str, Any], joints: int) -> AvatarView:
     if not all(math.isfinite(v) for v in expression.values()):
         raise ValueError("an expression weight is not finite")
     pose = np.asarray(data["pose"], np.float32).reshape(joints, 3)
-    return AvatarView(_text(data["name"]), photo, Camera.from_json(data["camera"]), expression, pose)
+    lit = data.get("light")
+    light = None if lit is None else np.asarray(lit, np.float32).reshape(9, 3)
+    return AvatarView(_text(data["name"]), photo, Camera.from_json(data["camera"]), expression, pose, light)
 
 
 def _picture(name: Any, folder: str, suffixes: tuple[str, ...]) -> str:

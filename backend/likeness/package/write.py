@@ -71,6 +71,7 @@ def _files(avatar: Avatar) -> Iterator[tuple[str, bytes]]:
                 "camera": view.camera.to_json(),
                 "expression": {k: float(v) for k, v in view.expression.items()},
                 "pose": _short(view.pose),
+                "light": None if view.light is None else _short(view.light),
             }
         )
     manifest = {

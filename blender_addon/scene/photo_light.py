@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The light of a photo, as it was estimated from the skin, around the head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..link.package import View
+from .frames import to_blender
+
+__all__ = ["make_photo_light"]
+
+ROWS, COLUMNS = 32, 64
+"""Of the picture of the surroundings: light of degree 2 has no finer detail."""
+
+
+def make_photo_light(view: View, name: str) -> bpy.types.World | None:
+    """A world in which the head looks as lit as in the photo; None where the photo's light is not known."""
+    if view.light is None:
+        return None
+    image = bpy.data.images.new(name, COLUMNS, ROWS, float_buffer=True)
+    space: Any = "Linear Rec.709"
+    image.colorspace_settings.name = space
+    pixels = np.ones((ROWS, COLUMNS, 4), np.float32)
+    pixels[..., :3] = surroundings(view.light)
+    buffer: Any = image.pixels
+    buffer.foreach_set(pixels.ravel())
+    image.pack()
+
+    world = bpy.data.worlds.new(name)
+    if bpy.app.version < (5, 0, 0):
+        world.use_nodes = True
+    tree: Any = world.node_tree
+    tree.nodes.clear()
+    picture = tree.nodes.new("ShaderNodeTexEnvironment")
+    sky = tree.nodes.new("ShaderNodeBackground")
+    output = tree.nodes.new("ShaderNodeOutputWorld")
+    picture.image = image
+    picture.location, output.location = (-300, 0), (300, 0)
+    tree.links.new(picture.outputs["Color"], sky.inputs["Color"])
+    tree.links.new(sky.outputs["Background"], output.inputs["Surface"])
+    return world
+
+
+def surroundings(light: np.ndarray) -> np.ndarray:
+    """An equirectangular picture (32, 64, 3) of linear radiance, lowest row first, as Cycles lays worlds out.
+
+    Args:
+        light: (9, 3) spherical harmonics coefficients about the head's +Z.
+    """
+    height = (np.arange(ROWS) + 0.5) / ROWS * np.pi - np.pi / 2
+    turn = np.pi - (np.arange(COLUMNS) + 0.5) / COLUMNS * 2 * np.pi
+    phi, theta = np.meshgrid(turn, height)
+    rays = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), np.sin(theta)], -1)
+    # Rows of a rotation are its inverse's columns: from Blender's frame back to the head's.
+    x, y, z = np.moveaxis(rays @ to_blender(np.eye(3)).T, -1, 0)
+    basis = np.stack(
+        [
+            np.full_like(x, 0.282095),
+            0.488603 * y,
+            0.488603 * z,
+            0.488603 * x,
+            1.092548 * x * y,
+            1.092548 * y * z,
+            0.315392 * (3 * z * z - 1),
+            1.092548 * x * z,
+            0.546274 * (x * x - y * y),
+        ],
+        -1,
+    )
+    # Light of low degree swings below zero opposite a lamp.
+    seen: np.ndarray = np.maximum(basis @ light, 0.0)
+    return seen
