@@ -16,7 +16,7 @@ __all__ = ["identity_of"]
 Floats = NDArray[np.float64]
 
 LIMIT = 3.0  # standard deviations: no coefficient goes beyond, whatever the landmarks say
-ALIKE = 0.3
+ALIKE = 0.45
 """Share of a photo's error that the other photos of the person have too (the network misjudges a face the same way
 from all sides), so that three photos are worth fewer than three."""
 
