@@ -28,7 +28,7 @@ from likeness.progress import Progress, quiet
 
 __all__ = ["VERSION", "compile_anny"]
 
-VERSION = 10
+VERSION = 11
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 Floats = NDArray[np.float64]

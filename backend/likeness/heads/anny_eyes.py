@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.heads.anny_groups import rings
-from likeness.heads.anny_parts import Part, eye_profile
+from likeness.heads.anny_parts import LOWER_LASHES, UPPER_LASHES, Part, eye_profile
 from likeness.heads.anny_source import Package
 from likeness.heads.anny_topology import Topology
 from likeness.heads.uv import boundary_loops
@@ -23,8 +23,8 @@ STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 FIRST, LAST = 0.15, 0.95  # shares of the lid, from the inner corner, between which lashes grow
 ROOT = 0.25  # roots lie between the front edge of the lid's margin (0) and its back edge (1)
 # Length in metres; the direction at the root as shares of outwards from the ball, upwards and sideways; the curl.
-UPPER = (0.0076, (0.95, -0.12, 0.30), 0.75)
-LOWER = (0.0042, (0.85, -0.25, 0.25), -0.30)
+UPPER = (0.0070, (0.95, -0.12, 0.30), 0.75)
+LOWER = (0.0026, (0.85, -0.25, 0.25), -0.30)
 
 
 def ball_centre(package: Package, shape: Floats, side: str) -> Floats:
@@ -87,7 +87,7 @@ def _push(arms: Floats, radius: float) -> Floats:
 def lashes(
     topology: Topology, shape: Floats, fields: Floats, centre: Floats, loop: Ints, upper: bool, side: str
 ) -> tuple[Part, Floats]:
-    """One row of lashes as a strip: u along the lid from the inner corner, v from root to tip.
+    """One row of lashes as a strip: u along the lid from the inner corner, v from root to tip in the lid's band.
 
     Args:
         shape: (V, 3) metres; fields: (K, V, 3) displacements that the roots follow, the lashes turning with the lid.
@@ -125,7 +125,8 @@ def lashes(
     faces = np.stack([grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]], -1).reshape(-1, 4)
     if (sign > 0) != upper:
         faces = faces[:, ::-1].copy()
-    uv = np.stack(np.meshgrid(across, np.array(STEPS)), -1).reshape(-1, 2)
+    low, high = UPPER_LASHES if upper else LOWER_LASHES
+    uv = np.stack(np.meshgrid(across, low + (high - low) * np.array(STEPS)), -1).reshape(-1, 2)
     part = Part((root + offset).reshape(-1, 3), faces, uv, faces.copy())
     return part, moved.reshape(len(fields), -1, 3)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["IRIS_RADIUS", "IRIS_UV_RADIUS", "Part", "eye_profile", "eyeball", "join"]
+__all__ = ["IRIS_RADIUS", "IRIS_UV_RADIUS", "LOWER_LASHES", "UPPER_LASHES", "Part", "eye_profile", "eyeball", "join"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -16,6 +16,8 @@ IRIS_RADIUS = 0.0059
 """Metres: half of the horizontal visible iris diameter, 11.7 mm in adults (Rüfer et al., Cornea 24, 2005)."""
 IRIS_UV_RADIUS = 0.2
 """Radius of the iris in the eye's UV square, whose middle it shares."""
+LOWER_LASHES, UPPER_LASHES = (0.0, 0.25), (0.5, 1.0)
+"""From root to tip in v: the bands of the square of lashes that each lid has."""
 CORNEA_RADIUS = 0.0078  # metres: Gullstrand's eye
 SEGMENTS = 32
 RINGS = (0.0009, 0.0018, 0.0030, 0.0042, 0.0052, 0.0059, 0.0066, 0.0076)  # metres from the axis, cornea first

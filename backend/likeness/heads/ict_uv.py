@@ -8,7 +8,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from likeness.heads.anny_parts import IRIS_RADIUS, IRIS_UV_RADIUS
+from likeness.heads.anny_parts import IRIS_RADIUS, IRIS_UV_RADIUS, LOWER_LASHES, UPPER_LASHES
 from likeness.heads.ict_source import POLYGONS, IctFiles
 
 __all__ = ["eye_uv", "lash_uv", "pack"]
@@ -23,6 +23,8 @@ BACK = (0.004, 0.004, 0.996, 0.277)
 MOUTH = (0.005, 0.325, 0.67, 0.995)
 SOCKETS = (0.005, 0.005, 0.995, 0.315)
 TONGUE = (0.02, 0.02, 0.98, 0.98)
+LOWER_SPAN = 1.8  # of the lower lashes' strips, in bands
+BARE = 0.4  # v of a strip that shows nothing
 
 
 def pack(files: IctFiles) -> Floats:
@@ -59,7 +61,10 @@ def eye_uv(arms: Floats) -> Floats:
 
 
 def lash_uv(files: IctFiles) -> tuple[Floats, Ints]:
-    """UVs of the lashes: u along the lid from the inner corner, v from the root to the tip; strips share the square.
+    """UVs of the lashes: u along the lid from the inner corner, v from the root to the tip in the lid's band.
+
+    A lid has three strips, one upon the other; three times a lid's lashes are a black rim, so one strip shows them.
+    The lower lashes are far longer than they ought to be: their outer half lies beyond the band.
 
     Returns:
         uv (N, 2), and polygons_uv (F, 4) of the lash polygons into them.
@@ -72,7 +77,8 @@ def lash_uv(files: IctFiles) -> tuple[Floats, Ints]:
     away = cKDTree(skin).query(place)[0]
     links = coo_matrix((np.ones(local.size), (local.ravel(), np.roll(local, 1, 1).ravel())), (len(place),) * 2)
     count, strip = connected_components(links, directed=False)
-    uv = np.zeros((len(place), 2))
+    dressed: set[tuple[bool, bool]] = set()
+    uv, middle = np.zeros((len(place), 2)), place[:, 1].mean()
     for k in range(count):
         mine = strip == k
         across = np.abs(place[mine, 0])
@@ -81,7 +87,15 @@ def lash_uv(files: IctFiles) -> tuple[Floats, Ints]:
         v = away[mine]
         near = np.abs(u[:, None] - u[None]) < 0.15
         longest = np.where(near, v[None], 0).max(1)
-        uv[mine] = np.stack([u, np.clip(v / np.maximum(longest, 1e-6), 0, 1)], 1)
+        v = np.clip(v / np.maximum(longest, 1e-6), 0, 1)
+        upper = bool(place[mine, 1].mean() > middle)
+        low, high = UPPER_LASHES if upper else LOWER_LASHES
+        lid = (upper, bool(place[mine, 0].mean() > 0))
+        if lid in dressed:
+            uv[mine] = np.stack([u, np.full(len(u), BARE)], 1)
+            continue
+        dressed.add(lid)
+        uv[mine] = np.stack([u, low + (high - low) * v * (1 if upper else LOWER_SPAN)], 1)
     return uv, local
 
 
