@@ -154,9 +154,15 @@ def test_mouth_and_lashes_have_their_channels() -> None:
     lashes = lashes_material(np.log(np.array([0.2, 0.12, 0.06], np.float32)), 128, 0)
     alpha = lashes.maps["alpha"].pixels
     assert alpha.shape == (128, 128)
-    # Dense at the root (v = 0, the last row), bare at the tips.
-    assert alpha[-8:].mean() > 2 * alpha[:24].mean()
+    # Upper lids have the upper half (roots below), lower lids the lowest quarter, with nothing between them.
+    upper, between, lower = alpha[:64], alpha[64:96], alpha[96:]
+    assert upper[32:48].mean() > 2 * upper[:8].mean()
+    assert upper[-2:].mean() < 0.7 * upper[40:48].mean()  # faint where the photo has its own line
+    assert between.max() == 0
+    assert 0 < lower.mean() < 0.35 * upper.mean()
     assert max(lashes.values["albedo"]) < 0.05
+    fair = lashes_material(np.log(np.array([0.6, 0.45, 0.25], np.float32)), 128, 0)
+    assert max(fair.values["albedo"]) > max(lashes.values["albedo"])
 
 
 def test_eyes_that_show_nothing_are_brown(head: HeadModel) -> None:

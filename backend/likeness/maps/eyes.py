@@ -75,7 +75,7 @@ def _sampled(
         tint = np.percentile(white, 75, axis=0)
         colour = (
             colour
-            * np.clip(0.5 / max(level, 0.05), 0.7, 2.2)
+            * np.clip(0.5 / max(level, 0.05), 0.7, 1.5)
             * np.clip((level / np.maximum(tint, 0.02)) ** 0.5, 0.8, 1.25)
         )
     if colour.mean() > 0.45:

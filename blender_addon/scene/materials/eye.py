@@ -34,11 +34,11 @@ def eye_shader(material: bpy.types.Material, data: Material, package: Package) -
     output = graph.add("ShaderNodeOutputMaterial", "Output", 1, 0)
     graph.link(surface, "BSDF", output, "Surface")
     put(surface, "Roughness", 0.55)
-    put(surface, "Specular IOR Level", 0.15)
-    put(surface, "Subsurface Weight", 0.25)
+    put(surface, "Specular IOR Level", 0.05)
+    put(surface, "Subsurface Weight", 0.1)
     put(surface, "Subsurface Radius", (1.0, 0.5, 0.35))
-    put(surface, "Subsurface Scale", 0.001)
-    put(surface, "Coat Weight", 1.0)
+    put(surface, "Subsurface Scale", 0.0004)  # more would wash the iris out with the white's light
+    put(surface, "Coat Weight", 0.5)  # lamps are small and stay bright, a pale room would veil the pupil
     put(surface, "Coat Roughness", 0.015)
     put(surface, "Coat IOR", 1.376)  # of the cornea
 
