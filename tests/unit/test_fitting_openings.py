@@ -25,7 +25,7 @@ def model() -> LandmarkModel:
     for eye, (corners, side) in enumerate((((33, 133), -1.0), ((263, 362), 1.0))):
         middle = np.array([0.032 * side, 0.13, 0.06])
         for point, place in zip(corners, (0.012, -0.012), strict=True):
-            mean[point] = middle + (place * side, 0, 0)
+            mean[point] = middle + np.array([place * side, 0, 0])
         along = np.linspace(-0.009, 0.009, 7)
         for points, sign in ((UPPER_LIDS, 1.0), (LOWER_LIDS, -1.0)):
             mine = list(points[7 * eye : 7 * eye + 7])

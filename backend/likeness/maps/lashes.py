@@ -20,7 +20,7 @@ FINE = 4  # drawn larger and shrunk: strands are thinner than a texel at their t
 # Lashes along a lid; their thickness as a share of the lid; how opaque one is.
 UPPER = (76, 0.0030, 0.85)
 LOWER = (30, 0.0020, 0.30)
-FAINT = 0.3
+FAINT = 0.2
 """Opacity at the root as a share of that farther out."""
 
 
@@ -56,7 +56,7 @@ def _strands(
             a, b = (np.rint(points[j] * 16).astype(int).tolist() for j in (k, k + 1))
             cv2.line(drawn, a, b, 255, thick, cv2.LINE_AA, 4)
     away = 1 - (np.arange(high) + 0.5) / high
-    rise = FAINT + (1 - FAINT) * np.clip(away / 0.3, 0, 1)
+    rise = FAINT + (1 - FAINT) * np.clip(away / 0.45, 0, 1)
     small = cv2.resize(drawn, (wide, high), interpolation=cv2.INTER_AREA)
     faded: NDArray[np.uint8] = np.rint(small * (opacity * rise)[:, None]).astype(np.uint8)
     return faded
