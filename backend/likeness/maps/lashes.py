@@ -1,6 +1,6 @@
 """Eyelashes as strands on the lash strips: u runs along the lid, v from root to tip, upper lids above the lower ones.
 
-The photo's own lash line is in the skin below: strands begin faintly, so that the line is not drawn twice.
+The photo's own lash line is in the skin below: strands begin fainter, so that the line is not drawn twice.
 """
 
 from __future__ import annotations
@@ -14,31 +14,28 @@ from likeness.heads.anny_parts import LOWER_LASHES, UPPER_LASHES
 
 __all__ = ["lashes_material"]
 
-Floats = NDArray[np.float64]
-
 FINE = 4  # drawn larger and shrunk: strands are thinner than a texel at their tips
-# Lashes along a lid; their thickness as a share of the lid; how opaque one is.
-UPPER = (76, 0.0030, 0.85)
-LOWER = (30, 0.0020, 0.30)
-FAINT = 0.2
-"""Opacity at the root as a share of that farther out."""
+# Lashes along a lid; their thickness as a share of the lid; how opaque one is, and at the root as a share of that.
+UPPER = (96, 0.0034, 0.95, 0.7)
+LOWER = (30, 0.0020, 0.30, 0.4)
 
 
 def lashes_material(hair: NDArray[np.float32], size: int, seed: int) -> Material:
     """Lashes somewhat darker than the hair, whose log colour (3,) is given; size: side of the map in texels."""
     random = np.random.default_rng(seed)
     alpha = np.zeros((size, size), np.uint8)
-    for (count, thickness, opacity), (low, high) in ((UPPER, UPPER_LASHES), (LOWER, LOWER_LASHES)):
+    for (count, thickness, opacity, root), (low, high) in ((UPPER, UPPER_LASHES), (LOWER, LOWER_LASHES)):
         band = slice(size - round(high * size), size - round(low * size))
-        alpha[band] = _strands(count, thickness, opacity, band.stop - band.start, size, random)
-    dark = np.clip(np.exp(0.5 * hair + 0.5 * hair.mean()) * 0.3, 0.006, 0.09)
+        rows = band.stop - band.start
+        away = 1 - (np.arange(rows) + 0.5) / rows
+        rise = root + (1 - root) * np.clip(away / 0.45, 0, 1)
+        alpha[band] = np.rint(_strands(count, thickness, rows, size, random) * (opacity * rise)[:, None])
+    dark = np.clip(np.exp(0.5 * hair + 0.5 * hair.mean()) * 0.2, 0.005, 0.07)
     values = {"albedo": [round(float(c), 4) for c in dark], "roughness": 0.5, "specular": 0.2}
     return Material({"alpha": Map(alpha, "linear")}, values)
 
 
-def _strands(
-    count: int, thickness: float, opacity: float, high: int, wide: int, random: np.random.Generator
-) -> NDArray[np.uint8]:
+def _strands(count: int, thickness: float, high: int, wide: int, random: np.random.Generator) -> NDArray[np.uint8]:
     """One lid's lashes, (high, wide), roots in the last row."""
     drawn = np.zeros((high * FINE, wide * FINE), np.uint8)
     clump = np.cumsum(random.normal(0, 1, count))
@@ -55,8 +52,5 @@ def _strands(
             thick = max(round(thickness * drawn.shape[1] * (1 - t[k]) ** 0.7), 1)
             a, b = (np.rint(points[j] * 16).astype(int).tolist() for j in (k, k + 1))
             cv2.line(drawn, a, b, 255, thick, cv2.LINE_AA, 4)
-    away = 1 - (np.arange(high) + 0.5) / high
-    rise = FAINT + (1 - FAINT) * np.clip(away / 0.45, 0, 1)
-    small = cv2.resize(drawn, (wide, high), interpolation=cv2.INTER_AREA)
-    faded: NDArray[np.uint8] = np.rint(small * (opacity * rise)[:, None]).astype(np.uint8)
-    return faded
+    small: NDArray[np.uint8] = cv2.resize(drawn, (wide, high), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return small
