@@ -42,7 +42,7 @@ def lids_as_seen(
     at = {int(point): k for k, point in enumerate(model.index)}
     wanted = {*UPPER_LIDS, *LOWER_LIDS, *(c for pair in CORNERS for c in pair)}
     chosen = [names.index(name) for name in LIDS if name in names]
-    if not chosen or not wanted <= at.keys():
+    if len(chosen) < len(LIDS) or not wanted <= at.keys():
         return expression
     points = neutral + np.tensordot(expression, model.expression, 1)
     seen = points @ pose.rotation.T + pose.translation
@@ -53,8 +53,7 @@ def lids_as_seen(
         metre = seen[[at[a], at[b]], 2].mean() / pose.focal  # per pixel
         along = face.landmarks[b, :2] - face.landmarks[a, :2]
         down = np.array([-along[1], along[0]]) / max(float(np.linalg.norm(along)), 1e-9)
-        here = slice(7 * eye, 7 * eye + 7)
-        upper, lower = list(UPPER_LIDS[here]), list(LOWER_LIDS[here])
+        upper, lower = ([lid[7 * eye + i] for i in range(7)] for lid in (UPPER_LIDS, LOWER_LIDS))
         k, m = [at[p] for p in upper], [at[p] for p in lower]
         open_now = (seen[m] - seen[k])[:, :2] @ down
         open_photo = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ down * metre
