@@ -56,7 +56,10 @@ def lids_as_seen(
         upper, lower = ([lid[7 * eye + i] for i in range(7)] for lid in (UPPER_LIDS, LOWER_LIDS))
         k, m = [at[p] for p in upper], [at[p] for p in lower]
         open_now = (seen[m] - seen[k])[:, :2] @ down
-        open_photo = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ down * metre
+        # Half way between as many millimetres and as large a share of the eye's width, which the fit may have missed.
+        width = np.linalg.norm((seen[at[b]] - seen[at[a]])[:2]) / metre / max(widths[eye], 1e-9)
+        share = np.sqrt(np.clip(width, 0.75, 1.33))
+        open_photo = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ down * metre * share
         weight = min(widths[eye] / max(widths) / HIDDEN, 1.0) ** 2 / GRAIN
         rows.append(weight * ((moves[:, m] - moves[:, k]) @ down).T)
         gaps.append(weight * (open_photo - open_now))
