@@ -4,12 +4,13 @@ VENV ?= .venv
 STUBS ?= .venv-stubs
 BIN = $(VENV)/bin
 DEMO = out/demo
+SAMPLES ?= 96
 
 .PHONY: demo test lint bench addon clean
 
 demo: $(VENV)/ready
 	$(BIN)/likeness reconstruct tests/data/astronaut.png -o $(DEMO)/astronaut.likeness --overwrite \
-	  --blend $(DEMO)/astronaut.blend --render $(DEMO)/astronaut.png --compare $(DEMO)/compare.png
+	  --blend $(DEMO)/astronaut.blend --render $(DEMO)/astronaut.png --compare $(DEMO)/compare.png --samples $(SAMPLES)
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest $(ARGS)
