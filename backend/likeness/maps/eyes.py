@@ -17,7 +17,7 @@ __all__ = ["eye_material", "iris_colour"]
 Floats = NDArray[np.float32]
 
 PUPIL = 0.34  # of the iris's radius
-WHITE = (0.66, 0.60, 0.56)
+WHITE = (0.56, 0.51, 0.475)
 """Linear albedo of the white of the eye."""
 BROWN = np.array([0.10, 0.052, 0.028])
 RINGS = ((468, (469, 470, 471, 472), EYE_R), (473, (474, 475, 476, 477), EYE_L))
