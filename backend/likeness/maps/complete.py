@@ -12,6 +12,7 @@ from likeness.heads.base import HeadModel
 from likeness.maps.atlas import Atlas, enlarge
 from likeness.maps.field import Surface
 from likeness.maps.fuse import SMOOTH, Fused
+from likeness.maps.lips import matt_lips
 from likeness.maps.places import HeadFrame, smoothstep
 
 __all__ = ["Whole", "complete"]
@@ -20,6 +21,8 @@ Floats = NDArray[np.float32]
 
 BORDER = (0.001, 0.008)
 """Metres inside the border of what was seen over which a photo takes over."""
+FOLD = (0.0003, 0.0018)
+"""The same beside the openings of mouth and eyes."""
 RIM = 0.005
 """Metres: what changes more slowly than that is taken off near borders."""
 SLOW = 0.45
@@ -56,7 +59,9 @@ def complete(fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atla
     # Hair over the cheek, a collar, a chain: the farther out, the less a photo may differ from smooth skin.
     detail /= bound[..., None]
     np.tanh(detail, out=detail)
-    detail *= (bound * seen)[..., None]
+    detail *= bound[..., None]
+    matt_lips(detail, fused.areas["lips"] * (1 - fused.areas["mouth"]), fused.lip, small, atlas)
+    detail *= seen[..., None]
     missing = 1 - seen
     there = atlas.flipped(seen)
     mirrored = missing * there
@@ -85,6 +90,9 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     solid = ((shares > 0.5) | (features > 0.5)).astype(np.uint8)
     away = cv2.distanceTransform(solid, cv2.DIST_L2, 5) * texel
     shares = shares * np.maximum(smoothstep(*BORDER, away), features)
+    # Along parted lips and lids what was seen gives way softly to what lies in their folds.
+    inside = (np.maximum(fused.areas["mouth"], fused.areas["eyes"]) < 0.3).astype(np.uint8)
+    shares = shares * smoothstep(*FOLD, cv2.distanceTransform(inside, cv2.DIST_L2, 5) * texel)
     detail = cv2.resize(fused.detail, side, interpolation=cv2.INTER_AREA)
     bare = shares * (1 - features)
     sigma = RIM / texel

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from likeness.maps.atlas import Atlas, enlarge
 from likeness.maps.field import Surface
 from likeness.maps.highlights import gloss_in
+from likeness.maps.lips import lip_colour
+from likeness.maps.places import smoothstep
 from likeness.maps.skin import SkinSeen
 from likeness.maps.unwrap import Unwrapped
 
@@ -20,8 +22,6 @@ Floats = NDArray[np.float32]
 
 SMOOTH = 0.008
 """Metres: slower changes of colour are the base, faster ones detail."""
-LIP = (-0.15, -0.6, -0.45)
-"""Log colour of lips on top of the skin, where none are seen."""
 FEATURES = ("lips", "brows", "nostrils", "lids", "eyes", "mouth")
 
 
@@ -59,6 +59,7 @@ class Fused:
         seen: (S, S) float32 in 0..1.
         areas: (L, L) masks, see `likeness.maps.places.draw_areas`.
         feature: (V, 3) log colours on top of the base of lips and lids, where no photo shows their folds.
+        lip: (V, 3) log colours of lips on top of the base; lips: (V,) 0..1, where they are.
     """
 
     base: Floats
@@ -67,6 +68,8 @@ class Fused:
     seen: Floats
     areas: dict[str, Floats]
     feature: Floats
+    lip: Floats
+    lips: Floats
 
 
 def make_layer(photo: Unwrapped, skin: SkinSeen, atlas: Atlas, transfer: Floats, surface: Surface) -> Layer:
@@ -119,15 +122,19 @@ def fuse(layers: list[Layer], small: Atlas, atlas: Atlas, surface: Surface) -> F
         total /= np.maximum(shares, 1e-4)[..., None]
     total *= (seen > 0)[..., None]
     areas = {n: np.maximum.reduce([layer.photo.areas[n] for layer in layers]) for n in layers[0].photo.areas}
-    return Fused(base, known, total, seen, areas, _features(layers, small, surface))
+    return Fused(base, known, total, seen, areas, *_features(layers, small, surface))
 
 
-def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> Floats:
-    """Log colours (V, 3) on top of the base that lips and lids have in the folds that no photo shows."""
+def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> tuple[Floats, Floats, Floats]:
+    """What lips and lids have in the folds that no photo shows.
+
+    Returns:
+        Log colours (V, 3) on top of the base; (V, 3) those of lips alone; (V,) 0..1 where lips are.
+    """
     count = len(layers[0].known)
     shown, placed = np.zeros(count, np.float32), np.zeros((count, 2), np.float32)
     evidence, sums = np.zeros(count, np.float32), np.zeros((count, 3), np.float32)
-    red = []
+    colours, weights = [], []
     for layer in layers:
         areas = layer.photo.areas
         on_top = layer.photo.log - layer.gloss - atlas.texels(layer.shading + layer.base)
@@ -137,17 +144,13 @@ def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> Floats:
         placed += atlas.vertices(np.dstack([areas["lips"], areas["lids"]]) * there[..., None])
         evidence += atlas.vertices(share)
         sums += atlas.vertices(on_top * share[..., None])
-        red.append(on_top[(areas["lips"] > 0.8) & (areas["mouth"] < 0.05) & (layer.weight > 0.3)])
+        colours.append(on_top)
+        weights.append(layer.weight * smoothstep(0.7, 0.95, areas["lips"]) * smoothstep(0.15, 0.02, areas["mouth"]))
     lips, lids = np.clip(surface.spread(placed / np.maximum(shown, 1e-12)[:, None], shown, 0.002), 0, 1).T
     lid = np.clip(surface.spread(sums / np.maximum(evidence, 1e-12)[:, None], evidence, 0.003), -1.2, 0.4)
-    lip = np.array(LIP)
-    seen_lips = np.concatenate(red)
-    if len(seen_lips) > 20:
-        # Their outline is drawn a little generously, so the redder part of it.
-        redness = seen_lips[:, 0] - seen_lips[:, 1]
-        lip = np.clip(np.median(seen_lips[redness >= np.percentile(redness, 55)], axis=0), -1.0, 0.2)
+    lip = lip_colour(colours, weights, atlas, surface)
     result: Floats = (lips[:, None] * lip + ((1 - lips) * lids)[:, None] * lid).astype(np.float32)
-    return result
+    return result, lip, lips
 
 
 def _gains(layers: list[Layer]) -> list[Floats]:

@@ -12,6 +12,7 @@ from likeness.maps.complete import Whole, complete
 from likeness.maps.field import Surface
 from likeness.maps.fuse import Fused, Layer, fuse, make_layer
 from likeness.maps.gloss import HAIR, gloss_fields
+from likeness.maps.lips import across_lips
 from likeness.maps.places import HeadFrame, smoothstep
 from likeness.maps.relief import height_of, micro_relief, normals_of
 from likeness.maps.scalp import Hair, hair_of, stubble
@@ -30,6 +31,7 @@ SMALL = 512
 RANGE = 0.0004
 """Metres up and down that the displacement map can code."""
 HAIR_HEIGHT = 0.00025
+LIP_LINES = 0.00004
 MOTTLE = 0.016
 """Deviation of invented skin's log luminance in each of two bands."""
 RED = (0.006, -0.012, -0.008)
@@ -95,6 +97,12 @@ def _paint(
 
     tone, redness = _mottled(made_up, small, full, seed)
     tone += 0.018 * micro * made_up
+    # Lips have lines across; where a photo shows lips it brings some of its own.
+    inner = np.clip(np.maximum(small.texels(fused.lips), both["lips"]), 0, 1)
+    lines = across_lips(inner, frame, small, full, seed)
+    lines *= 0.35 + 0.65 * made_up
+    height += LIP_LINES * lines
+    tone += 0.035 * lines
     strand = 0.25 * (tufts - 0.5)
     albedo = np.empty((*cover.shape, 3), np.uint8)
     for channel in range(3):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from likeness.heads.base import HeadModel
 from likeness.maps.atlas import Atlas
-from likeness.maps.places import CONTOUR, draw_areas, smoothstep
+from likeness.maps.places import CONTOUR, LIPS, MOUTH, draw_areas, smoothstep
 from likeness.methods.base import Reconstruction, View
 from likeness.render.raster import rasterise
 from likeness.render.view import project, vertex_normals
@@ -170,21 +170,39 @@ def _to_landmarks(reconstruction: Reconstruction, view: View, posed: torch.Tenso
     corner = head.triangles[embedding.triangle.clamp(min=0)][:, 0]
     normal = vertex_normals(posed, head.triangles)[corner].numpy()
     ray = view.camera.centre() - on_head.numpy()
-    use &= (normal * ray).sum(1) > 0.35 * np.linalg.norm(ray, axis=1)
+    # The edges of parted lips face each other, and are seen all the same.
+    least = np.full(len(use), 0.35)
+    least[list(MOUTH)] = -0.4
+    use &= (normal * ray).sum(1) > least * np.linalg.norm(ray, axis=1)
     if use.sum() < 8:
         return moved
     index = np.flatnonzero(use)
     residual = view.face.landmarks[index, :2] - view.camera.project(on_head.numpy()[index])
     limit = 0.06 * view.face.interocular
     residual *= np.minimum(1, limit / np.maximum(np.linalg.norm(residual, axis=1, keepdims=True), 1e-9))
-    rest = np.asarray(reconstruction.vertices, np.float32)
+    rest = _parted(reconstruction)
     sites = embedding.on(torch.from_numpy(rest), head.triangles).numpy()[index]
     near = np.flatnonzero((rest >= sites.min(0) - 0.04).all(1) & (rest <= sites.max(0) + 0.04).all(1))
     for reach in (0.02, 0.006):
         # Twice: the broad misfit first, then what is left around each feature.
         moved[near] += _blend(rest[near], sites, residual, reach)
         residual = residual - _blend(sites, sites, residual, reach)
+    thin = np.isin(index, LIPS + MOUTH)
+    if thin.any():
+        sites, residual = sites[thin], residual[thin]
+        near = np.flatnonzero((rest >= sites.min(0) - 0.01).all(1) & (rest <= sites.max(0) + 0.01).all(1))
+        moved[near] += _blend(rest[near], sites, residual, 0.003)
     return moved
+
+
+def _parted(reconstruction: Reconstruction) -> Floats:
+    """(V, 3) the neutral head with its mouth open: on closed lips the misfit of one would pass for the other's."""
+    head = reconstruction.head
+    assert head is not None
+    rest = np.asarray(reconstruction.vertices, np.float32)
+    if "jawOpen" not in head.expression_names:
+        return rest
+    return rest + head.expression[head.expression_names.index("jawOpen")].numpy()
 
 
 def _blend(points: Floats, sites: Floats, values: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
