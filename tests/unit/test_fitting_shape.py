@@ -8,7 +8,7 @@ import torch
 from made_fit import camera, face_of, made_head, seen
 from safetensors.numpy import load_file
 
-from likeness.fitting.calibration import FOLDER, Calibration, pose_terms
+from likeness.fitting.calibration import FOLDER, Calibration, aligned, pose_terms
 from likeness.fitting.fit import fit_faces
 from likeness.fitting.free_form import CAP, Pull, Residual, free_form
 from likeness.fitting.landmarks import landmark_model
@@ -48,6 +48,15 @@ def test_photos_that_agree_say_more_together(calibration: Calibration) -> None:
     assert np.abs(identity_of(calibration, [landmarks * 50])).max() < LIMIT
     shifted = 3 * landmarks + (400, 300, 0)
     assert identity_of(calibration, [shifted]) == pytest.approx(one, abs=1e-9)
+
+
+def test_no_photo_is_believed_to_the_full(calibration: Calibration) -> None:
+    landmarks = 1000 * (calibration.reference + 0.001 * np.sin(40 * calibration.reference)) * (1, -1, -1)
+    away, _ = aligned(landmarks, calibration.reference)
+    said = away.ravel() @ calibration.identity
+    believed = identity_of(calibration, [landmarks])
+    assert np.linalg.norm(said) > 0.2
+    assert 0.7 * np.linalg.norm(said) < np.linalg.norm(believed) < 0.95 * np.linalg.norm(said)
 
 
 def test_calibration_survives_its_file(calibration: Calibration, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ SPACING = 0.012  # metres between the bumps' centres
 ALIKE, APART = 0.0025, 0.0012  # metres: standard deviations of the symmetric and the asymmetric part
 CAP = 0.004  # metres: no point moves farther
 GRAIN = 0.002  # metres: noise of one landmark
-NEIGHBOURS = 6.0  # landmarks that err together and count as one
+NEIGHBOURS = 20.0  # landmarks that err together and count as one
 FACING = 0.25  # cosine to the viewer below which a landmark is taken to be hidden
 
 
