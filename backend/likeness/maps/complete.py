@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from likeness.heads.base import HeadModel
 from likeness.maps.atlas import Atlas, enlarge
 from likeness.maps.field import Surface
+from likeness.maps.folds import folds_in
 from likeness.maps.fuse import SMOOTH, Fused
 from likeness.maps.lips import matt_lips
 from likeness.maps.places import HeadFrame, smoothstep
@@ -21,12 +22,14 @@ Floats = NDArray[np.float32]
 
 BORDER = (0.001, 0.008)
 """Metres inside the border of what was seen over which a photo takes over."""
-FOLD = (0.0003, 0.0018)
-"""The same beside the openings of mouth and eyes."""
+FOLD = (0.0006, 0.002)
+"""The same beside the openings of the eyes, and half as much again on lips, whose edge shows teeth."""
 RIM = 0.005
 """Metres: what changes more slowly than that is taken off near borders."""
 SLOW = 0.45
 """Share of it that is taken off everywhere else, as light that the fit left."""
+TINT = 0.16
+"""Log colour that skin, hair of brows and marks may be off from the skin around beyond its luminance."""
 SOCKET = 0.22
 """Log luminance that lids may be darker than the skin around."""
 EVEN = 0.9
@@ -60,6 +63,7 @@ def complete(fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atla
     detail /= bound[..., None]
     np.tanh(detail, out=detail)
     detail *= bound[..., None]
+    _bound_tint(detail, cv2.resize(TINT + 0.6 * fused.areas["lips"], detail.shape[1::-1]))
     matt_lips(detail, fused.areas["lips"] * (1 - fused.areas["mouth"]), fused.lip, small, atlas)
     detail *= seen[..., None]
     missing = 1 - seen
@@ -73,6 +77,16 @@ def complete(fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atla
     folds *= (missing - mirrored)[..., None]
     detail += folds
     return Whole(base, typical, detail, seen, mirrored)
+
+
+def _bound_tint(detail: Floats, most: Floats) -> None:
+    """Bound in place how far log colours (S, S, 3) are from grey: strong colours are fringes of lens and file."""
+    grey = cv2.transform(detail, np.full((1, 3), 1 / 3, np.float32))
+    for channel in range(3):
+        colour = detail[..., channel]
+        colour -= grey
+        np.clip(colour, -most, most, out=colour)
+        colour += grey
 
 
 def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tuple[Floats, Floats, Floats]:
@@ -91,8 +105,9 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     away = cv2.distanceTransform(solid, cv2.DIST_L2, 5) * texel
     shares = shares * np.maximum(smoothstep(*BORDER, away), features)
     # Along parted lips and lids what was seen gives way softly to what lies in their folds.
-    inside = (np.maximum(fused.areas["mouth"], fused.areas["eyes"]) < 0.3).astype(np.uint8)
-    shares = shares * smoothstep(*FOLD, cv2.distanceTransform(inside, cv2.DIST_L2, 5) * texel)
+    inside = (shares > 0.3) & (np.maximum(fused.areas["mouth"], fused.areas["eyes"]) < 0.3)
+    deep = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5) * texel / (1 + 0.5 * fused.areas["lips"])
+    shares = shares * smoothstep(*FOLD, deep)
     detail = cv2.resize(fused.detail, side, interpolation=cv2.INTER_AREA)
     bare = shares * (1 - features)
     sigma = RIM / texel
@@ -105,6 +120,8 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     weight = cv2.GaussianBlur(shares, (0, 0), sigma)
     shade = cv2.GaussianBlur(detail.mean(-1) * shares, (0, 0), sigma) / np.maximum(weight, 1e-3)
     slow += (0.8 * sockets * np.minimum(shade + SOCKET, 0))[..., None]
+    solid = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "nostrils", "eyes", "mouth")])
+    slow -= folds_in(detail, fused.areas["squeezed"] * shares * (1 - solid), texel)
     face = small.texels(_face(frame))
     bound = 0.07 + 0.55 * smoothstep(0.004, 0.022, away) * face
     bound = np.maximum(bound, 2.5 * cv2.GaussianBlur(features, (0, 0), 0.002 / texel)).astype(np.float32)
@@ -149,6 +166,8 @@ def _base(fused: Fused, head: HeadModel, frame: HeadFrame, surface: Surface) -> 
     away = base - typical
     grey = away.mean(1, keepdims=True)
     even = (
-        typical + np.clip(keep * grey, -0.35, 0.25) + np.clip((0.45 + 0.35 * inner)[:, None] * (away - grey), -0.2, 0.2)
+        typical
+        + np.clip(keep * grey, -0.35, 0.25)
+        + np.clip((0.25 + 0.5 * inner)[:, None] * (away - grey), -0.12, 0.12)
     )
     return even.astype(np.float32), typical.astype(np.float32)

@@ -22,6 +22,8 @@ Floats = NDArray[np.float32]
 
 SMOOTH = 0.008
 """Metres: slower changes of colour are the base, faster ones detail."""
+LID = (-0.3, 0.1)
+"""Bounds of the log colour of lids' folds on top of the skin: what is darker there are lashes."""
 FEATURES = ("lips", "brows", "nostrils", "lids", "eyes", "mouth")
 
 
@@ -147,7 +149,7 @@ def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> tuple[Floa
         colours.append(on_top)
         weights.append(layer.weight * smoothstep(0.7, 0.95, areas["lips"]) * smoothstep(0.15, 0.02, areas["mouth"]))
     lips, lids = np.clip(surface.spread(placed / np.maximum(shown, 1e-12)[:, None], shown, 0.002), 0, 1).T
-    lid = np.clip(surface.spread(sums / np.maximum(evidence, 1e-12)[:, None], evidence, 0.003), -1.2, 0.4)
+    lid = np.clip(surface.spread(sums / np.maximum(evidence, 1e-12)[:, None], evidence, 0.003), *LID)
     lip = lip_colour(colours, weights, atlas, surface)
     result: Floats = (lips[:, None] * lip + ((1 - lips) * lids)[:, None] * lid).astype(np.float32)
     return result, lip, lips

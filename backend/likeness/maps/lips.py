@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 
 USUAL = (-0.15, -0.6, -0.45)
 """Log colour of lips on top of the skin, where none are seen."""
-DEEPER = (-0.10, -0.26, -0.20)
+DEEPER = (-0.08, -0.20, -0.15)
 """What the moist inside of lips adds to their log colour."""
 BRIGHTER = 0.10
 """Log luminance that a spot on matt lips may be brighter than the lips around."""

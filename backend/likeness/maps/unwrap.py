@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from likeness.heads.base import HeadModel
-from likeness.maps.atlas import Atlas
+from likeness.maps.atlas import Atlas, material_triangles
+from likeness.maps.folds import squeeze
 from likeness.maps.places import CONTOUR, LIPS, MOUTH, draw_areas, smoothstep
 from likeness.methods.base import Reconstruction, View
 from likeness.render.raster import rasterise
@@ -51,7 +52,8 @@ class Unwrapped:
         scale: photo pixels per metre at the face.
         log: (L, L, 3) float32, log of linear light in the atlas's square.
         weight: (L, L) float32 in 0..1: facing the camera, not hidden, away from edges of depth.
-        areas: (L, L) float32 masks, see `draw_areas`, where the photo shows them.
+        areas: (L, L) float32 masks, see `draw_areas`, where the photo shows them; "squeezed" is how much the
+            expression shortens the skin.
     """
 
     crop: NDArray[np.uint8]
@@ -90,6 +92,9 @@ def unwrap(reconstruction: Reconstruction, view: View, atlas: Atlas) -> Unwrappe
 
     seen = atlas.texels(weight.astype(np.float32))
     areas = _areas(view, low, crop.shape, local, atlas)
+    expressed = torch.einsum("m,mvc->vc", torch.as_tensor(view.expression), head.expression).numpy()
+    skin = head.triangles[material_triangles(head, "Skin")]
+    areas["squeezed"] = atlas.texels(squeeze(reconstruction.vertices, reconstruction.vertices + expressed, skin))
     shown = smoothstep(0.0, 0.1, seen)
     areas = {name: area * shown for name, area in areas.items()}
     return Unwrapped(crop, local, scale, _sample(crop, local, scale, atlas), seen, areas)
@@ -202,7 +207,8 @@ def _parted(reconstruction: Reconstruction) -> Floats:
     rest = np.asarray(reconstruction.vertices, np.float32)
     if "jawOpen" not in head.expression_names:
         return rest
-    return rest + head.expression[head.expression_names.index("jawOpen")].numpy()
+    parted: Floats = rest + head.expression[head.expression_names.index("jawOpen")].numpy()
+    return parted
 
 
 def _blend(points: Floats, sites: Floats, values: NDArray[np.float64], reach: float) -> NDArray[np.float64]:

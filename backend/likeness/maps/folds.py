@@ -1,0 +1,101 @@
+"""Folds that an expression presses into the skin: they are its shape, not the skin's colour."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from likeness.maps.places import smoothstep
+
+__all__ = ["folds_in", "squeeze"]
+
+Floats = NDArray[np.float32]
+
+SQUEEZED = (0.03, 0.12)
+"""Shortening across from which on dark lines are taken for folds."""
+WIDEST = 0.007
+"""Metres across that a fold's shade may be; wider shade is light."""
+LONGER = 0.009
+"""Metres that folds are long at least; freckles, moles and pores are not."""
+DIRECTIONS = 8
+TAKEN = 0.85
+"""Share of a fold's depth that is taken for shade."""
+
+
+def squeeze(rest: Floats, posed: Floats, triangles: torch.Tensor) -> Floats:
+    """How much an expression shortens the skin in the direction that it shortens most, (V,) 0..1 smooth.
+
+    Args:
+        rest, posed: (V, 3) metres, without and with the expression; triangles: (T, 3).
+    """
+    corners = triangles.numpy()
+
+    def edges(points: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        p = points.astype(np.float64)[corners]
+        return p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]
+
+    def metric(u: NDArray[np.float64], v: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        return (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
+
+    a, b, c = metric(*edges(rest))
+    d, e, f = metric(*edges(posed))
+    # Smallest eigenvalue of rest^-1 posed: the squared stretch.
+    determinant = np.maximum(a * c - b * b, 1e-20)
+    trace = (c * d - 2 * b * e + a * f) / determinant
+    product = (d * f - e * e) / determinant
+    least = trace / 2 - np.sqrt(np.maximum(trace**2 / 4 - product, 0))
+    shortened = 1 - np.sqrt(np.clip(least, 0, 1))
+    area = np.sqrt(determinant) / 2
+    count = len(rest)
+    for _ in range(3):
+        weight = np.bincount(corners.ravel(), np.repeat(area, 3), count)
+        mean = np.bincount(corners.ravel(), np.repeat(area * shortened, 3), count) / np.maximum(weight, 1e-12)
+        shortened = mean[corners].mean(1)
+    result: Floats = mean.astype(np.float32)
+    return result
+
+
+def folds_in(log: Floats, squeezed: Floats, texel: float) -> Floats:
+    """Log colours (L, L, 3) to add where folds are.
+
+    Args:
+        log: (L, L, 3) log colours on top of smooth skin; squeezed: (L, L), see `squeeze`.
+        texel: metres per texel.
+    """
+    share = smoothstep(*SQUEEZED, squeezed).astype(np.float32)
+    fill = np.zeros_like(log)
+    rows, columns = np.flatnonzero((share > 0.02).any(1)), np.flatnonzero((share > 0.02).any(0))
+    if not len(rows):
+        return fill
+    reach = round(LONGER / texel) + 1
+    box = (
+        slice(max(rows[0] - reach, 0), rows[-1] + reach + 1),
+        slice(max(columns[0] - reach, 0), columns[-1] + reach + 1),
+    )
+    here = log[box]
+    across = 2 * max(round(WIDEST / texel / 2), 1) + 1
+    dips = cv2.morphologyEx(here, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across)))
+    dips -= here
+    deep = dips.mean(-1)
+    long = np.zeros_like(deep)
+    for k in range(DIRECTIONS):
+        line = _line(max(round(LONGER / texel), 3), np.pi * k / DIRECTIONS)
+        np.maximum(long, cv2.morphologyEx(deep, cv2.MORPH_OPEN, line), out=long)
+    # Shade between two walls of skin is redder than the skin, so every channel has its own depth.
+    part = cv2.GaussianBlur(long / np.maximum(deep, 1e-3), (0, 0), 0.8)
+    fill[box] = TAKEN * dips * np.minimum(part, 1)[..., None] * share[box][..., None]
+    return fill
+
+
+def _line(length: int, angle: float) -> NDArray[np.uint8]:
+    side = length | 1
+    line = np.zeros((side, side), np.uint8)
+    middle, half = side // 2, length / 2
+    step = np.array([np.cos(angle), np.sin(angle)]) * half
+    first, last = (tuple(int(n) for n in np.rint(middle + s * step)) for s in (-1, 1))
+    cv2.line(line, first, last, 1)
+    # Folds bend: a line is two texels wide.
+    wide: NDArray[np.uint8] = cv2.dilate(line, np.ones((2, 2), np.uint8))
+    return wide

@@ -1,0 +1,39 @@
+"""Folds: where an expression presses the skin, dark lines go and spots stay."""
+
+import numpy as np
+import torch
+
+from likeness.maps.folds import TAKEN, folds_in, squeeze
+
+TEXEL = 0.0007
+
+
+def test_squeeze_is_how_much_the_skin_shortens() -> None:
+    side = np.linspace(0, 0.1, 21, dtype=np.float32)
+    grid = np.stack([*np.meshgrid(side, side), np.zeros((21, 21), np.float32)], -1).reshape(-1, 3)
+    first = np.array([r * 21 + c for r in range(20) for c in range(20)])
+    corners = np.concatenate(
+        [np.stack([first, first + 1, first + 22], 1), np.stack([first, first + 22, first + 21], 1)]
+    )
+    triangles = torch.from_numpy(corners)
+    turn = np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], np.float32)
+    assert np.abs(squeeze(grid, grid @ turn + 0.1, triangles)).max() < 1e-3
+    narrow = grid * np.array([0.8, 1.3, 1], np.float32)
+    assert np.abs(squeeze(grid, narrow @ turn, triangles) - 0.2).max() < 1e-3
+    assert np.abs(squeeze(grid, grid * np.float32(1.2), triangles)).max() < 1e-3
+
+
+def test_lines_go_where_the_skin_is_squeezed_and_spots_stay() -> None:
+    log = np.zeros((200, 200, 3), np.float32)
+    log[40:160, 60:63] = (-0.3, -0.45, -0.5)
+    log[40:160, 150:153] = (-0.3, -0.45, -0.5)
+    log[100:103, 80:83] = -0.5
+    squeezed = np.zeros((200, 200), np.float32)
+    squeezed[:, :110] = 0.2
+    after = log + folds_in(log, squeezed, TEXEL)
+    fold = np.s_[60:140, 61]
+    assert np.abs(after[fold] - (1 - TAKEN) * log[fold]).max() < 0.1, "and no colour is left of it"
+    assert np.ptp(after[fold].mean(0)) < 0.08
+    assert after[101, 81].mean() < -0.4, "a freckle stays"
+    assert np.array_equal(after[:, 150:153], log[:, 150:153]), "lines elsewhere are the person's"
+    assert not folds_in(log, 0 * squeezed, TEXEL).any()
