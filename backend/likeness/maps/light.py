@@ -16,6 +16,8 @@ Floats = NDArray[np.float32]
 STIFF = np.array([0.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0, 3.0])
 """How much a coefficient of each degree costs: faces show half a sphere, so the rest must not run wild."""
 ROUNDS = 6
+TINT = 0.06
+"""Share of the mean light by which its colour may differ from one side to the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,21 @@ def fit_light(log: Floats, weight: Floats, atlas: Atlas, transfer: Floats) -> Li
             spread = max(1.48 * float(np.median(abs(rest))), 0.02)
             w = total[used] / total[used].mean() / (1 + (rest / (2 * spread)) ** 2)
         coefficients[:, channel] = x * level[channel]
-    return Light(coefficients, level)
+    return Light(_plainly_tinted(coefficients / level) * level, level)
+
+
+def _plainly_tinted(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Light (9, 3) of one colour with at most a little more of another from one side.
+
+    Freer colours follow the skin's own, and run wild where nothing was seen.
+    """
+    grey = light.mean(1, keepdims=True)
+    colour = light[0] / max(float(grey[0, 0]), 1e-6)
+    tinted: NDArray[np.float64] = grey * colour
+    slope = 0.5 * (light[1:4] - tinted[1:4])
+    most = TINT * 0.282095 * abs(float(grey[0, 0])) / 0.488603
+    tinted[1:4] += slope * np.minimum(1, most / np.maximum(np.linalg.norm(slope, axis=0), 1e-9))
+    return tinted
 
 
 def _mean(log: Floats, weight: Floats) -> NDArray[np.float64]:

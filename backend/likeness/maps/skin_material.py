@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,8 @@ RANGE = 0.0004
 """Metres up and down that the displacement map can code."""
 HAIR_HEIGHT = 0.00025
 LIP_LINES = 0.00004
+BRIGHTEST = 0.47
+"""Mean linear albedo of the palest skin."""
 MOTTLE = 0.016
 """Deviation of invented skin's log luminance in each of two bands."""
 RED = (0.006, -0.012, -0.008)
@@ -68,8 +72,19 @@ def skin_material(
     whole = complete(fused, head, frame, small, full, surface)
     progress("maps", 0.75, "Pores, relief and gloss")
     sharp = max(layer.photo.scale for layer in layers)
-    lights = tuple(layer.skin.colour.light.relative() for layer in layers)
+    whole, dimmed = _dimmed(whole)
+    hair = replace(hair, colour=hair.colour + np.float32(np.log(dimmed)))
+    lights = tuple(layer.skin.colour.light.relative() / dimmed for layer in layers)
     return _paint(fused, whole, hair, frame, small, full, sharp, settings.seed), hair, lights
+
+
+def _dimmed(whole: Whole) -> tuple[Whole, float]:
+    """Skin no brighter than skin can be, and by what factor it was dimmed: what an exposure adds is light."""
+    excess = float(np.log(np.exp(whole.typical).mean() / BRIGHTEST))
+    if excess <= 0:
+        return whole, 1.0
+    amount = np.float32(excess)
+    return replace(whole, base=whole.base - amount, typical=whole.typical - amount), float(np.exp(-excess))
 
 
 def _paint(
