@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.maps.atlas import Atlas
+from likeness.maps.glasses import frame_of
 from likeness.maps.light import Light, fit_light
 from likeness.maps.places import smoothstep
 from likeness.maps.unwrap import Unwrapped
@@ -95,7 +96,10 @@ def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> SkinSeen:
     kept = np.maximum(_kept(areas, residual, distance, photo.weight), 0.9 * beard * (1 - areas["lips"]))
     opening = np.maximum(areas["mouth"], areas["eyes"])
     kept *= smoothstep(0.5, 0.05, opening)
-    skin = np.maximum(skin, kept) * (1 - opening)
+    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    frame = frame_of(residual, areas, photo.weight, texel)
+    kept *= 1 - frame
+    skin = np.maximum(skin, kept) * (1 - opening) * (1 - frame)
 
     grey = smoothstep(5, 14, distance) * smoothstep(0.3, 0.0, residual)
     hair = np.maximum(smoothstep(-0.25, -0.6, residual), grey) * (1 - areas["oval"])
