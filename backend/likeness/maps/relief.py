@@ -21,7 +21,7 @@ DEPTH_FINE, DEPTH_MIDDLE = 0.00005, 0.00012
 """Metres of relief at which each band saturates: pores and fine lines are some 0.05 mm deep, wrinkles 0.1 to 0.2 mm."""
 CELL = 0.00055
 """Metres between the furrows of skin's micro-relief."""
-DEPTH_MICRO = 0.00005
+DEPTH_MICRO = 0.00008
 TILE = 512
 
 

@@ -36,8 +36,10 @@ HAIR_HEIGHT = 0.00025
 LIP_LINES = 0.00004
 BRIGHTEST = 0.47
 """Mean linear albedo of the palest skin."""
-MOTTLE = 0.016
+MOTTLE = 0.02
 """Deviation of invented skin's log luminance in each of two bands."""
+FAINT = 0.25
+"""Share of invented tone where a photo shows the skin: few photos show pores."""
 RED = (0.006, -0.012, -0.008)
 """What blood below the skin does to log red, green and blue."""
 _CODES = np.linspace(0, 1, 4097)
@@ -110,8 +112,9 @@ def _paint(
     height *= bare
     height += HAIR_HEIGHT * tufts * opacity
 
-    tone, redness = _mottled(made_up, small, full, seed)
-    tone += 0.018 * micro * made_up
+    faint = FAINT + (1 - FAINT) * made_up
+    tone, redness = _mottled(faint, small, full, seed)
+    tone += 0.022 * micro * faint
     # Lips have lines across; where a photo shows lips it brings some of its own.
     inner = np.clip(np.maximum(small.texels(fused.lips), both["lips"]), 0, 1)
     lines = across_lips(inner, frame, small, full, seed)
@@ -132,7 +135,7 @@ def _paint(
     normal = normals_of(height, _pitch(small, full))
     normal *= 0.5
     normal += 0.5
-    roughness -= 0.04 * micro * bare
+    roughness -= 0.06 * micro * bare
     specular *= 1 + 0.18 * micro * bare
     known = (whole.seen + 0.5 * whole.mirrored) * bare
     return Material(
@@ -151,7 +154,7 @@ def _paint(
 def _covered_brows(brows: Floats, small: Atlas, shape: tuple[int, ...]) -> Floats:
     """Opacity (S, S) of brows painted where sunglasses hide them: the middle of their area, soft at its edge."""
     texel = float(np.sqrt(np.median(small.area[small.area > 0])))
-    middle = smoothstep(0.72, 0.98, cv2.GaussianBlur(brows, (0, 0), 0.0045 / texel))
+    middle = smoothstep(0.8, 1.02, cv2.GaussianBlur(brows, (0, 0), 0.0045 / texel))
     opacity: Floats = cv2.resize((0.5 * middle).astype(np.float32), shape[::-1])
     return opacity
 
