@@ -17,9 +17,9 @@ SQUEEZED = (0.03, 0.12)
 """Shortening across from which on dark lines are taken for folds."""
 WIDEST = 0.007
 """Metres across that a fold's shade may be; wider shade is light."""
-LONGER = 0.009
+LONGER = 0.0065
 """Metres that folds are long at least; freckles, moles and pores are not."""
-DIRECTIONS = 8
+DIRECTIONS = 12
 TAKEN = 0.85
 """Share of a fold's depth that is taken for shade."""
 

@@ -22,8 +22,10 @@ Floats = NDArray[np.float32]
 
 SMOOTH = 0.008
 """Metres: slower changes of colour are the base, faster ones detail."""
-LID = (-0.3, 0.1)
-"""Bounds of the log colour of lids' folds on top of the skin: what is darker there are lashes."""
+LID = (-0.25, 0.05)
+"""Bounds of the log luminance of lids' folds on top of the skin: what is darker there are lashes."""
+MOIST = (0.05, -0.07, -0.03)
+"""Log colour of lids' edges, which are moist and pink, on top of the skin."""
 FEATURES = ("lips", "brows", "nostrils", "lids", "eyes", "mouth")
 
 
@@ -149,7 +151,8 @@ def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> tuple[Floa
         colours.append(on_top)
         weights.append(layer.weight * smoothstep(0.7, 0.95, areas["lips"]) * smoothstep(0.15, 0.02, areas["mouth"]))
     lips, lids = np.clip(surface.spread(placed / np.maximum(shown, 1e-12)[:, None], shown, 0.002), 0, 1).T
-    lid = np.clip(surface.spread(sums / np.maximum(evidence, 1e-12)[:, None], evidence, 0.003), *LID)
+    dark = surface.spread(sums.mean(1) / np.maximum(evidence, 1e-12), evidence, 0.003)
+    lid = np.clip(dark, *LID)[:, None] + np.array(MOIST)
     lip = lip_colour(colours, weights, atlas, surface)
     result: Floats = (lips[:, None] * lip + ((1 - lips) * lids)[:, None] * lid).astype(np.float32)
     return result, lip, lips

@@ -16,7 +16,7 @@ Floats = NDArray[np.float32]
 
 USUAL = (-0.15, -0.6, -0.45)
 """Log colour of lips on top of the skin, where none are seen."""
-DEEPER = (-0.08, -0.20, -0.15)
+DEEPER = (-0.07, -0.16, -0.12)
 """What the moist inside of lips adds to their log colour."""
 BRIGHTER = 0.10
 """Log luminance that a spot on matt lips may be brighter than the lips around."""
@@ -43,7 +43,7 @@ def lip_colour(colours: list[Floats], weights: list[Floats], atlas: Atlas, surfa
     known = np.sum([atlas.vertices(w * atlas.area) for w in weights], axis=0)
     sums = np.zeros((len(known), 3), np.float32)
     for colour, weight in zip(colours, weights, strict=True):
-        near = usual + np.clip(colour - usual, -0.25, 0.12)
+        near = usual + np.clip(colour - usual, -0.25, 0.22)
         sums += atlas.vertices((near * (weight * atlas.area)[..., None]).astype(np.float32))
     # Each place takes after the lip beside it, and after all of them.
     pull = 0.25 * surface.area.astype(np.float32)
