@@ -24,7 +24,7 @@ SMOOTH = 0.008
 """Metres: slower changes of colour are the base, faster ones detail."""
 LID = (-0.25, 0.05)
 """Bounds of the log luminance of lids' folds on top of the skin: what is darker there are lashes."""
-MOIST = (0.05, -0.07, -0.03)
+MOIST = (0.03, -0.045, -0.02)
 """Log colour of lids' edges, which are moist and pink, on top of the skin."""
 FEATURES = ("lips", "brows", "nostrils", "lids", "eyes", "mouth")
 
