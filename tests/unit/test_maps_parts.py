@@ -16,6 +16,8 @@ from likeness.maps.mouth import mouth_materials
 from likeness.maps.relief import height_of, micro_relief, normals_of
 from likeness.maps.scalp import stubble
 from likeness.maps.transfer import transfer_of
+from likeness.maps.unwrap import gathered
+from likeness.methods.base import Reconstruction
 from likeness.render.light import sh_basis
 from likeness.render.view import vertex_normals
 
@@ -166,3 +168,16 @@ def test_mouth_and_lashes_have_their_channels() -> None:
 
 def test_eyes_that_show_nothing_are_brown(head: HeadModel) -> None:
     assert iris_colour((take_photo(head, side=64, light=even_light()),)) == pytest.approx(BROWN)
+
+
+def test_a_folded_lid_tells_nothing_of_its_skin(anny_head: HeadModel) -> None:
+    head = anny_head
+    vertices = head.template.numpy()
+    whole = Reconstruction("made", head, None, vertices, head.joints.numpy(), ())
+    skin = head.triangles[material_triangles(head, "Skin")]
+    blink = head.expression[[head.expression_names.index(f"eyeBlink{s}") for s in ("Left", "Right")]].sum(0).numpy()
+    open_, shut = gathered(whole, vertices, skin), gathered(whole, vertices + blink, skin)
+    lids = head.groups["eyelids"].numpy() > 0.5
+    assert open_[lids].max() > 0.5
+    assert open_[(head.groups["eyelids"].numpy() == 0)].max() < 0.2
+    assert shut.max() < 0.01

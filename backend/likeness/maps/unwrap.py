@@ -17,7 +17,7 @@ from likeness.methods.base import Reconstruction, View
 from likeness.render.raster import rasterise
 from likeness.render.view import project, vertex_normals
 
-__all__ = ["Unwrapped", "log_light", "unwrap"]
+__all__ = ["Unwrapped", "gathered", "log_light", "unwrap"]
 
 Floats = NDArray[np.float32]
 
@@ -29,6 +29,8 @@ STEP = (0.025, 0.045)  # metres that something must stand in front of its neighb
 MARGIN = (0.0008, 0.0045)
 """Metres beside the head's outline from which on a photo is trusted: the fitted outline is not the true one."""
 FAR = 99.0  # metres
+GATHERED = (0.35, 0.6)
+"""Shortening from which on folded skin tells less of itself, and nothing."""
 
 _curve = np.arange(256) / 255
 _LOG = np.log(
@@ -90,11 +92,14 @@ def unwrap(reconstruction: Reconstruction, view: View, atlas: Atlas) -> Unwrappe
     weight = weight * inner
     local = (places - low - 0.5).astype(np.float32)
 
+    skin = head.triangles[material_triangles(head, "Skin")]
+    expressed = (
+        reconstruction.vertices + torch.einsum("m,mvc->vc", torch.as_tensor(view.expression), head.expression).numpy()
+    )
+    weight = weight * (1 - gathered(reconstruction, expressed, skin))
     seen = atlas.texels(weight.astype(np.float32))
     areas = _areas(view, low, crop.shape, local, atlas)
-    expressed = torch.einsum("m,mvc->vc", torch.as_tensor(view.expression), head.expression).numpy()
-    skin = head.triangles[material_triangles(head, "Skin")]
-    areas["squeezed"] = atlas.texels(squeeze(reconstruction.vertices, reconstruction.vertices + expressed, skin))
+    areas["squeezed"] = atlas.texels(squeeze(reconstruction.vertices, expressed, skin))
     shown = smoothstep(0.0, 0.1, seen)
     areas = {name: area * shown for name, area in areas.items()}
     return Unwrapped(crop, local, scale, _sample(crop, local, scale, atlas), seen, areas)
@@ -155,6 +160,22 @@ def _visibility(head: HeadModel, posed: torch.Tensor, points: NDArray[np.float32
     behind = smoothstep(*STEP, points[:, 2] - nearest[row, column])
     seen = smoothstep(0.1, 0.5, facing) * ~hidden * smoothstep(*MARGIN, away / scale) * (1 - behind)
     result: Floats = seen.astype(np.float32)
+    return result
+
+
+def gathered(reconstruction: Reconstruction, expressed: Floats, skin: torch.Tensor) -> Floats:
+    """(V,) in 0..1: skin of the upper lids that a photo shows too folded to tell how it looks unfolded, in a blink.
+
+    Args:
+        expressed: (V, 3) metres, with the photo's expression; skin: (T, 3) triangles.
+    """
+    head = reconstruction.head
+    assert head is not None
+    blinks = [i for i, name in enumerate(head.expression_names) if name.startswith("eyeBlink")]
+    if not blinks:
+        return np.zeros(len(expressed), np.float32)
+    shut = reconstruction.vertices + head.expression[blinks].sum(0).numpy()
+    result: Floats = smoothstep(*GATHERED, squeeze(shut, expressed, skin)).astype(np.float32)
     return result
 
 
