@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["clay_look", "picture", "samples_heard", "still", "still_settings", "use_studio"]
 
+GLOSS = 0.35
+"""Share of the key light's power that eyes and skin mirror in a photo's view."""
+
 
 def picture(
     scene: bpy.types.Scene,
@@ -68,25 +71,41 @@ def picture(
     apply_view(head.mesh, head.rig, package, shown)
     place = scene.camera.matrix_world.copy()
     scene.camera.matrix_world = _around(package, yaw) @ place
-    hidden = [head.studio.backdrop]
-    if shown.name in head.lights:
-        scene.world = head.lights[shown.name]
-        hidden += head.studio.lights
-    for thing in hidden:
-        thing.hide_render = True
     render = scene.render
     render.use_border = render.use_crop_to_border = True
     render.border_min_x, render.border_max_x = left, right
     render.border_min_y, render.border_max_y = 1 - bottom, 1 - top
     try:
-        return still(scene, Path(path), transparent=True)
+        with _photo_light(scene, head.studio, head.lights.get(shown.name)):
+            return still(scene, Path(path), transparent=True)
     finally:
         head.cameras[shown.name].matrix_world = place
         render.use_border = render.use_crop_to_border = False
-        for thing in hidden:
-            thing.hide_render = False
         rest(head.mesh, head.rig)
         use_studio(scene, head.studio, package.name)
+
+
+@contextmanager
+def _photo_light(scene: bpy.types.Scene, studio: Studio, world: bpy.types.World | None) -> Iterator[None]:
+    """Inside the block the studio is gone and the photo's light is there, where it is known.
+
+    An estimate from skin is too soft to be mirrored, so the key light stays for what is: eyes and gloss.
+    """
+    key: Any = studio.lights[0]
+    hidden = [studio.backdrop, *(studio.lights[1:] if world else [])]
+    watts = key.data.energy
+    for thing in hidden:
+        thing.hide_render = True
+    if world:
+        scene.world = world
+        key.visible_diffuse = False
+        key.data.energy = watts * GLOSS
+    try:
+        yield
+    finally:
+        for thing in hidden:
+            thing.hide_render = False
+        key.visible_diffuse, key.data.energy = True, watts
 
 
 def _around(package: Package, yaw: float) -> Matrix:
