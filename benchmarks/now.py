@@ -16,6 +16,8 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
+from likeness.fitting.pose import rotation_of
+
 __all__ = ["IBUG7", "Scan", "Surface", "crop", "distances", "refine", "similarity"]
 
 wp.config.log_level = wp.LOG_ERROR
@@ -172,7 +174,7 @@ def refine(points: Floats, surface: Surface, start: Similarity, steps: int = 60)
         while True:
             delta = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), -gradient)
             scale, rotation, translation = pose
-            turn = _rotation(delta[:3])
+            turn = rotation_of(delta[:3])
             grow = float(np.exp(delta[3]))
             trial = (
                 scale * grow,
@@ -191,16 +193,6 @@ def refine(points: Floats, surface: Surface, start: Similarity, steps: int = 60)
         if before - after <= 1e-10 * before:
             break
     return pose, distance
-
-
-def _rotation(axis_angle: Floats) -> Floats:
-    """Rodrigues' formula, (3,) radians to (3, 3)."""
-    angle = float(np.linalg.norm(axis_angle))
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z = axis_angle / angle
-    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * skew @ skew
 
 
 def distances(scan: Scan, vertices: NDArray[Any], triangles: NDArray[Any], landmarks: NDArray[Any]) -> Floats:

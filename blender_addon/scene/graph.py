@@ -11,9 +11,23 @@ from ..link.package import Image, Material
 from .mesh import UV_NAME
 from .pictures import load_picture
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "add_world"]
 
 COLUMN, ROW = 300, 320
+
+
+def add_world(name: str) -> tuple[bpy.types.World, Any]:
+    """A new world that shines evenly, and the background node that says how."""
+    world = bpy.data.worlds.new(name)
+    if bpy.app.version < (5, 0, 0):
+        world.use_nodes = True  # always on, and deprecated, from 5.0
+    tree: Any = world.node_tree
+    tree.nodes.clear()
+    sky = tree.nodes.new("ShaderNodeBackground")
+    output = tree.nodes.new("ShaderNodeOutputWorld")
+    output.location = (300, 0)
+    tree.links.new(sky.outputs["Background"], output.inputs["Surface"])
+    return world, sky
 
 
 class Graph:

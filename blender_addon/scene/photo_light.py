@@ -10,6 +10,7 @@ import numpy as np
 
 from ..link.package import View
 from .frames import to_blender
+from .graph import add_world
 
 __all__ = ["make_photo_light"]
 
@@ -30,18 +31,11 @@ def make_photo_light(view: View, name: str) -> bpy.types.World | None:
     buffer.foreach_set(pixels.ravel())
     image.pack()
 
-    world = bpy.data.worlds.new(name)
-    if bpy.app.version < (5, 0, 0):
-        world.use_nodes = True
+    world, sky = add_world(name)
     tree: Any = world.node_tree
-    tree.nodes.clear()
     picture = tree.nodes.new("ShaderNodeTexEnvironment")
-    sky = tree.nodes.new("ShaderNodeBackground")
-    output = tree.nodes.new("ShaderNodeOutputWorld")
-    picture.image = image
-    picture.location, output.location = (-300, 0), (300, 0)
+    picture.image, picture.location = image, (-300, 0)
     tree.links.new(picture.outputs["Color"], sky.inputs["Color"])
-    tree.links.new(sky.outputs["Background"], output.inputs["Surface"])
     return world
 
 

@@ -15,7 +15,7 @@ from mathutils import Matrix
 
 from ..link.package import Package
 from .frames import to_blender
-from .graph import Graph
+from .graph import Graph, add_world
 from .materials import clay
 from .owned import adopt, find
 from .studio import PICTURE, Studio
@@ -157,18 +157,10 @@ def _world(avatar: str) -> bpy.types.World:
     existing: list[bpy.types.World] = [w for w in find("worlds", avatar) if w.name == name]
     if existing:
         return existing[0]
-    world = adopt(bpy.data.worlds.new(name), avatar)
-    if bpy.app.version < (5, 0, 0):
-        world.use_nodes = True
-    tree: Any = world.node_tree
-    tree.nodes.clear()
-    sky = tree.nodes.new("ShaderNodeBackground")
-    output = tree.nodes.new("ShaderNodeOutputWorld")
-    output.location = (300, 0)
+    world, sky = add_world(name)
     sky.inputs["Color"].default_value = (0.9, 0.95, 1.0, 1.0)
     sky.inputs["Strength"].default_value = 0.09
-    tree.links.new(sky.outputs["Background"], output.inputs["Surface"])
-    return world
+    return adopt(world, avatar)
 
 
 def still(scene: bpy.types.Scene, path: Path, transparent: bool = False) -> Path:

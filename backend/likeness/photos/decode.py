@@ -146,7 +146,7 @@ def _decoded(image: Image.Image, path: Path, name: str) -> Photo:
         notes += remarks
     except MemoryError as error:
         raise PhotoError(f"There is not enough memory to decode {name}; scale it down.") from error
-    except Exception as error:
+    except Exception as error:  # decoders raise all kinds on damaged or hostile files
         raise PhotoError(_damaged(name, error)) from error
     before = pixels.shape[1]
     pixels, remarks = _limited(pixels)
