@@ -1,24 +1,35 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user sees. Thin: the work is done in ``scene`` and ``link``."""
+"""What a user sees. Thin: the work is done in ``scene`` and ``link``.
+
+Each module names its classes in ``CLASSES`` and may have ``register()`` and ``unregister()`` of its own; what is slow to
+import (numpy, the link, the scene) is imported where it is used, so that switching the add-on on takes no time.
+"""
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import bpy
 
-from .importer import LIKENESS_FH_package, LIKENESS_OT_import, menu_entry
+from . import importer
 
-CLASSES = (LIKENESS_OT_import, LIKENESS_FH_package)
+MODULES: tuple[ModuleType, ...] = (importer,)
+"""In the order of registration: what others refer to comes first."""
 
 
 def register() -> None:
-    """Register classes and menu entries."""
-    for cls in CLASSES:
-        bpy.utils.register_class(cls)
-    bpy.types.TOPBAR_MT_file_import.append(menu_entry)
+    """Register classes, menu entries, properties and timers."""
+    for module in MODULES:
+        for cls in module.CLASSES:
+            bpy.utils.register_class(cls)
+        if hasattr(module, "register"):
+            module.register()
 
 
 def unregister() -> None:
     """The opposite of `register`."""
-    bpy.types.TOPBAR_MT_file_import.remove(menu_entry)
-    for cls in reversed(CLASSES):
-        bpy.utils.unregister_class(cls)
+    for module in reversed(MODULES):
+        if hasattr(module, "unregister"):
+            module.unregister()
+        for cls in reversed(module.CLASSES):
+            bpy.utils.unregister_class(cls)

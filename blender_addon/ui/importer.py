@@ -11,7 +11,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from ..link.package import PackageError, open_package
 
-__all__ = ["LIKENESS_FH_package", "LIKENESS_OT_import", "menu_entry"]
+__all__ = ["CLASSES", "LIKENESS_FH_package", "LIKENESS_OT_import", "register", "unregister"]
 
 
 class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):  # type: ignore[misc]  # the stubs differ between bases
@@ -68,3 +68,16 @@ class LIKENESS_FH_package(bpy.types.FileHandler):
 def menu_entry(self: bpy.types.Menu, context: bpy.types.Context) -> None:
     """The line in File > Import."""
     self.layout.operator(LIKENESS_OT_import.bl_idname, text="Likeness avatar (.likeness)")
+
+
+CLASSES = (LIKENESS_OT_import, LIKENESS_FH_package)
+
+
+def register() -> None:
+    """The line in File > Import."""
+    bpy.types.TOPBAR_MT_file_import.append(menu_entry)
+
+
+def unregister() -> None:
+    """The opposite of `register`."""
+    bpy.types.TOPBAR_MT_file_import.remove(menu_entry)
