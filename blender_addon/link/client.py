@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server's HTTP API as Python calls. Blocking: call them from a thread (``work.Work``)."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+from .transport import ServiceError, Transport
+from .upload import Upload
+
+__all__ = ["Client", "ServiceError"]
+
+CHUNK = 1 << 18
+PATIENCE = 180.0
+"""Seconds that the server may take over photos: it decodes them, and its worker may have to start first."""
+
+
+class Client:
+    """One Likeness server. Every method may raise ServiceError, whose message is a sentence for people.
+
+    A Job is the dict that docs/service.md describes: id, state, stage, fraction, total, message, notes, error, …
+    """
+
+    def __init__(self, url: str, token: str, *, timeout: float = 10.0, ca_file: str | None = None) -> None:
+        """Remember where the server is; nothing is sent yet.
+
+        Args:
+            url: as http://127.0.0.1:5000 or https://computer:8443.
+            token: the server's.
+            timeout: seconds to wait for the next sign of life.
+            ca_file: PEM file of the certificates to trust instead of the system's, or None.
+        """
+        self._http = Transport(url, token, timeout=timeout, ca_file=ca_file)
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._http.url
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self._http.secure
+
+    def health(self) -> dict[str, Any]:
+        """Name, version, api, device, worker, queue, limits of the server."""
+        return self._http.json("GET", "/v1/health")
+
+    def methods(self) -> list[dict[str, Any]]:
+        """The methods: name, title, licences, whether they are ready and what they need."""
+        return self._list("/v1/methods", "methods")
+
+    def heads(self) -> list[dict[str, Any]]:
+        """The head models: name, title, licence, whether they are ready."""
+        return self._list("/v1/heads", "heads")
+
+    def weights(self) -> list[dict[str, Any]]:
+        """What can be installed, and whether it is."""
+        return self._list("/v1/weights", "weights")
+
+    def faces(self, paths: Sequence[Path | str]) -> list[dict[str, Any]]:
+        """The faces in each photo: boxes (x0, y0, x1, y1) in pixels of the oriented photo, largest first.
+
+        Raises ServiceError with `retry_after` while a job holds the worker.
+        """
+        return self._entries(self._send("/v1/faces", Upload([Path(p) for p in paths])), "photos")
+
+    def submit(self, paths: Sequence[Path | str], settings: dict[str, Any]) -> dict[str, Any]:
+        """Send photos and settings; returns the Job, queued."""
+        return self._job(self._send("/v1/jobs", Upload([Path(p) for p in paths], settings)))
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All Jobs, newest first."""
+        return self._list("/v1/jobs", "jobs")
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """A Job as it stands."""
+        return self._job(self._http.json("GET", _path(job_id)))
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        """End a queued or running job; returns the Job. One that has ended already is left as it is."""
+        job = self.job(job_id)
+        if job["state"] not in ("queued", "running"):
+            return job
+        answer = self._http.json("DELETE", _path(job_id))
+        return self._job(answer) if answer else job
+
+    def delete(self, job_id: str) -> None:
+        """Forget an ended job and its files on the server."""
+        self._http.json("DELETE", _path(job_id))
+
+    def avatar(self, job_id: str, target: Path, progress: Callable[[float], None] | None = None) -> Path:
+        """Fetch the finished avatar, a zip, to ``target``, which appears once it is whole.
+
+        ``progress`` hears the fraction done and may raise to stop; nothing is left behind then.
+        """
+        with self._http.open("GET", _path(job_id, "/avatar")) as answer, _aside(target) as file:
+            total = int(answer.headers.get("Content-Length") or 0)
+            done = 0
+            while piece := answer.read(CHUNK):
+                file.write(piece)
+                done += len(piece)
+                if progress is not None and total:
+                    progress(min(done / total, 1.0))
+            if total and done != total:
+                raise ServiceError("The avatar arrived incomplete; try again.")
+        return target
+
+    def preview(self, job_id: str, target: Path) -> Path | None:
+        """Fetch the picture of a job, a PNG, to ``target``; None where it has none."""
+        try:
+            with self._http.open("GET", _path(job_id, "/preview")) as answer, _aside(target) as file:
+                file.write(answer.read())
+        except ServiceError as error:
+            if error.status == 404:
+                return None
+            raise
+        return target
+
+    def shutdown(self) -> None:
+        """Ask the server to end in order."""
+        self._http.json("POST", "/v1/shutdown")
+
+    def _send(self, path: str, upload: Upload) -> dict[str, Any]:
+        return self._http.json("POST", path, body=upload, headers=upload.headers(), timeout=PATIENCE)
+
+    def _list(self, path: str, key: str) -> list[dict[str, Any]]:
+        return self._entries(self._http.json("GET", path), key)
+
+    def _entries(self, answer: dict[str, Any], key: str) -> list[dict[str, Any]]:
+        entries = answer.get(key)
+        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+            raise self._older()
+        return entries
+
+    def _job(self, answer: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(answer.get("id"), str) or not isinstance(answer.get("state"), str):
+            raise self._older()
+        return answer
+
+    def _older(self) -> ServiceError:
+        return ServiceError(f"The server at {self.url} answers as another version would; update both.", "version")
+
+
+def _path(job_id: str, rest: str = "") -> str:
+    return f"/v1/jobs/{quote(job_id, safe='')}{rest}"
+
+
+@contextmanager
+def _aside(target: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its place when the block ends well, and is gone otherwise. Raises ServiceError."""
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("xb") as file:
+            yield file
+        beside.replace(target)
+    except OSError as error:
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise  # the network's
+        full = error.errno == errno.ENOSPC
+        why = "the disk is full" if full else error.strerror
+        raise ServiceError(f"{target} cannot be written ({why}).", "no_space" if full else "file") from error
+    finally:
+        beside.unlink(missing_ok=True)
