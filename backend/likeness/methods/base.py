@@ -96,7 +96,15 @@ class Reconstruction:
 
 
 class Method(Protocol):
-    """A way to get a head out of photos. Register one with `likeness.methods.registry.register`."""
+    """A way to get a head out of photos. Register one with `likeness.methods.registry.register`.
+
+    Attributes:
+        name, title: for the command line and files, for people.
+        paper, year: where it is published; "none; see …" for our own.
+        licences: of code, weights and model.
+        needs: names of the weights catalogue that must be installed first; "a or b" where one will do, best first.
+        inputs: what it takes.
+    """
 
     name: ClassVar[str]
     title: ClassVar[str]

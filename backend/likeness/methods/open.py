@@ -27,7 +27,7 @@ class Open:
     licences: ClassVar[Licences] = Licences(
         code="Apache-2.0", weights="Apache-2.0", model="Apache-2.0 AND CC0-1.0 (anny) or MIT (ict)"
     )
-    needs: ClassVar[tuple[str, ...]] = ("face networks", "an open head")
+    needs: ClassVar[tuple[str, ...]] = ("landmarks", "ict-facekit or anny")
     inputs: ClassVar[Literal["one photo", "many photos", "video"]] = "many photos"
 
     def reconstruct(self, faces: list[Face], settings: Settings, progress: Progress) -> Reconstruction:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 from functools import cache
+from typing import Any
 
 from likeness.errors import MethodError
+from likeness.licences import strictest_first
 from likeness.methods.base import Method
+from likeness.weights import catalog, store
 
-__all__ = ["find_method", "list_methods", "register"]
+__all__ = ["describe", "find_method", "list_methods", "missing", "register", "status"]
 
 MODULES = ("open",)
 """Modules of this package that hold methods, in the order they are shown."""
@@ -41,3 +44,50 @@ def find_method(name: str) -> type[Method]:
         return _methods[name]
     except KeyError:
         raise MethodError(f"There is no method {name!r}; choose one of: {', '.join(_methods)}.") from None
+
+
+def missing(method: type[Method]) -> list[str]:
+    """What a method still needs, as names of the weights catalogue, the first choice where one of several will do.
+
+    What comes with the program or is fetched by itself at first use is never missing.
+    """
+    choices = [need.split(" or ") for need in method.needs]
+    return [names[0] for names in choices if not any(_at_hand(name) for name in names)]
+
+
+def _at_hand(name: str) -> bool:
+    return catalog.entry(name).obtain == "package" or store.installed(name)
+
+
+def status(method: type[Method]) -> str:
+    """ "ready", or one sentence: what it needs, whose licence that has, and how to get it."""
+    names = missing(method)
+    return "; ".join(_need(name) for name in names) if names else "ready"
+
+
+def _need(name: str) -> str:
+    entry = catalog.entry(name)
+    licence = strictest_first(entry.licence.parts())[0]
+    return f"needs {entry.title} ({licence}): {entry.how}, see {entry.url} and `likeness weights install {name}`"
+
+
+def describe() -> list[dict[str, Any]]:
+    """The methods as plain data: name, title, paper, year, inputs, ready, status, needs, licences, strictest."""
+    return [_describe(method) for method in list_methods()]
+
+
+def _describe(method: type[Method]) -> dict[str, Any]:
+    licences = method.licences
+    said = status(method)
+    return {
+        "name": method.name,
+        "title": method.title,
+        "paper": method.paper,
+        "year": method.year,
+        "inputs": method.inputs,
+        "ready": said == "ready",
+        "status": said,
+        "needs": missing(method),
+        "licences": {"code": licences.code, "weights": licences.weights, "model": licences.model},
+        "strictest": strictest_first([licences.code, licences.weights, licences.model])[0],
+    }
