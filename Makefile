@@ -5,8 +5,9 @@ STUBS ?= .venv-stubs
 BIN = $(VENV)/bin
 DEMO = out/demo
 SAMPLES ?= 96
+BLENDERS ?= 4.2.23 5.0.1 5.2.3
 
-.PHONY: demo test lint bench addon clean
+.PHONY: demo test test-blenders lint bench addon clean
 
 demo: $(VENV)/ready
 	$(BIN)/likeness reconstruct tests/data/astronaut.png -o $(DEMO)/astronaut.likeness --overwrite \
@@ -14,6 +15,11 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest $(ARGS)
+
+# Blender 4.2 to 5.2, each in an environment of its own (1 GB each); 5.2 needs a Python 3.13.
+test-blenders: $(VENV)/ready
+	$(BIN)/python tests/blender/blenders.py
+	LIKENESS_TEST_BLENDERS="$(BLENDERS)" $(BIN)/python -m pytest tests/blender/test_in_blender.py -ra $(ARGS)
 
 lint: $(VENV)/ready $(STUBS)/ready
 	$(BIN)/ruff check .
@@ -46,4 +52,4 @@ $(STUBS)/ready: constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(STUBS) out dist build
+	rm -rf $(VENV) $(STUBS) .venv-blenders out dist build

@@ -1,19 +1,40 @@
-"""Each file of `inside` runs in a Blender process of its own (the bpy module), with the built extension installed."""
+"""Each file of `inside` runs in a Blender process of its own (the bpy module), with the built extension installed.
+
+``make test-blenders`` runs them in other versions of Blender, too.
+"""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import blenders
 import pytest
 
 INSIDE = Path(__file__).parent / "inside"
+FILES = [path.stem for path in sorted(INSIDE.glob("*.py")) if "\ndef test_" in path.read_text()]
+VERSIONS = ["here", *filter(None, os.environ.get("LIKENESS_TEST_BLENDERS", "").split())]
 
 
-@pytest.mark.skipif(importlib.util.find_spec("bpy") is None, reason="needs the extra `blender`")
-@pytest.mark.parametrize("name", ["extension", "rig", "pictures", "light"])
-def test_inside_blender(name: str, bpy_environment: dict[str, str], tmp_path: Path) -> None:
-    command = [sys.executable, str(INSIDE / "run.py"), str(INSIDE / f"{name}.py"), f"--basetemp={tmp_path / name}"]
+def python_of(version: str) -> Path:
+    """The interpreter that has that Blender; skips where there is none."""
+    if version == "here":
+        if importlib.util.find_spec("bpy") is None:
+            pytest.skip("needs the extra `blender`")
+        return Path(sys.executable)
+    blender = blenders.BLENDERS[version]
+    reason = blenders.make(blender)
+    if reason:
+        pytest.skip(reason)
+    return blender.executable
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_inside_blender(version: str, name: str, bpy_environment: dict[str, str], tmp_path: Path) -> None:
+    file, room = INSIDE / f"{name}.py", tmp_path / name
+    command = [str(python_of(version)), str(INSIDE / "run.py"), str(file), f"--basetemp={room}"]
     done = subprocess.run(command, env=bpy_environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"{done.stdout[-6000:]}\n{done.stderr[-3000:]}"
     assert " passed" in done.stdout

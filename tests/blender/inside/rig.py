@@ -42,12 +42,13 @@ def test_a_photos_expression_and_pose(
 
 
 def test_a_photos_action(head: Any, expected: dict[str, np.ndarray]) -> None:
-    action = next(a for a in head.actions if a.name.startswith("photo egg"))
-    assert action.use_fake_user
+    actions = [a for a in head.actions if a.name.startswith("photo egg")]
+    assert all(a.use_fake_user for a in actions)
     keys = head.mesh.data.shape_keys
-    for owner, slot in ((head.rig, "OB"), (keys, "KE")):
+    for owner, action, slot in ((head.rig, actions[0], "OB"), (keys, actions[-1], "KE")):
         owner.animation_data.action = action
-        owner.animation_data.action_slot = next(s for s in action.slots if s.identifier.startswith(slot))
+        if bpy.app.version >= (4, 4, 0):  # one action for both; before, one each
+            owner.animation_data.action_slot = next(s for s in action.slots if s.identifier.startswith(slot))
     bpy.context.scene.frame_set(1)
     try:
         np.testing.assert_allclose(from_blender(posed_vertices(head.mesh)), expected["posed_0"], atol=2e-6)
