@@ -24,7 +24,6 @@ from likeness.networks.deca import DETAIL, MAP, PARAMETERS, DetailDecoder, Encod
 from likeness.networks.fuse import fold_batch_norms
 from likeness.networks.strict import load_strictly, part_of
 from likeness.render.raster import Raster, interpolate, rasterise_uv
-from likeness.render.view import vertex_normals
 
 __all__ = ["Assets", "Coarse", "Codes", "Deca", "Detail", "projected", "sh_shading"]
 
@@ -33,8 +32,20 @@ FACING = 0.1
 """z of a projected normal below which a landmark counts as seen."""
 BARE = 0.7
 """Grey of the photo's texture where the mask hides it."""
+SMALLEST = 1e-6
+"""Square metres of summed triangles below which a normal is not stretched to length 1."""
 # The grid of the map as a mesh: columns and rows that have triangles.
 GRID_X, GRID_Y = (2, 253), (5, 250)
+
+_PI = float(np.pi)
+SH_FACTORS = (
+    1 / np.sqrt(4 * _PI),
+    *(2 * _PI / 3 * np.sqrt(3 / (4 * _PI)),) * 3,
+    *(_PI / 4 * 3 * np.sqrt(5 / (12 * _PI)),) * 3,
+    _PI / 4 * (3 / 2) * np.sqrt(5 / (12 * _PI)),
+    _PI / 4 * (1 / 2) * np.sqrt(5 / (4 * _PI)),
+)
+"""Of DECA's nine harmonics: 1, x, y, z, xy, xz, yz, x²-y², 3z²-1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +194,8 @@ class Deca:
     def displacement(self, codes: Codes) -> Tensor:
         """(B, 256, 256) metres along the normal, the fixed displacement included; not masked."""
         latent = torch.cat([codes.pose[:, 3:], codes.exp, codes.detail], 1)
-        return self.decoder(latent)[:, 0] + self.assets.fixed
+        metres: Tensor = self.decoder(latent)[:, 0] + self.assets.fixed
+        return metres
 
     @torch.inference_mode()
     def detail(self, codes: Codes, coarse: Coarse, item: int = 0) -> Detail:
@@ -254,23 +266,18 @@ def sh_shading(normals: Tensor, light: Tensor) -> Tensor:
     return harmonics * normals.new_tensor(SH_FACTORS) @ light
 
 
-_PI = float(np.pi)
-SH_FACTORS = (
-    1 / np.sqrt(4 * _PI),
-    *(2 * _PI / 3 * np.sqrt(3 / (4 * _PI)),) * 3,
-    *(_PI / 4 * 3 * np.sqrt(5 / (12 * _PI)),) * 3,
-    _PI / 4 * (3 / 2) * np.sqrt(5 / (12 * _PI)),
-    _PI / 4 * (1 / 2) * np.sqrt(5 / (4 * _PI)),
-)
-"""Of DECA's nine harmonics: 1, x, y, z, xy, xz, yz, x²-y², 3z²-1."""
-
-
 def _one(codes: Codes, item: int) -> Codes:
     return Codes(**{name: value[item : item + 1] for name, value in vars(codes).items()})
 
 
 def _normals(vertices: Tensor, triangles: Tensor) -> Tensor:
-    return vertex_normals(vertices, triangles)
+    """(V, 3) weighted by area; shorter than 1 where triangles are tiny, as in the original."""
+    a, b, c = vertices[triangles].unbind(-2)
+    flat = torch.linalg.cross(b - a, c - a)
+    total = torch.zeros_like(vertices)
+    for corner in range(3):
+        total = total.index_add(0, triangles[:, corner], flat)
+    return functional.normalize(total, dim=-1, eps=SMALLEST)
 
 
 def _grid() -> Tensor:
