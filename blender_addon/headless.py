@@ -51,7 +51,7 @@ def run(job: dict[str, Any]) -> None:
     with open_package(job["package"]) as package:
         say(stage="blend", fraction=0.2, message="Building the head")
         head = build(package, scene)
-        render.use_studio(scene, head.studio, package.name)
+        render.use_studio(scene, head.studio)
         scene.name = "Scene"
         if job.get("blend"):
             say(stage="blend", fraction=0.8, message="Saving")

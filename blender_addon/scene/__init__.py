@@ -3,43 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import bpy
 
 from ..link.package import Package
-from . import owned
+from . import owned, provenance
+from .find import give_role
+from .head import Head
 from .limits import add_limits
 from .materials import make_materials
 from .mesh import add_modifiers, make_mesh
 from .photo_light import make_photo_light
 from .rig import make_rig
-from .studio import Studio, make_studio
-from .views import make_action, make_camera
+from .studio import make_studio
+from .views import make_action, make_camera, remember
 
 __all__ = ["Head", "build"]
-
-
-@dataclass(frozen=True)
-class Head:
-    """What `build` made.
-
-    Attributes:
-        collection: named after the avatar; holds everything else.
-        mesh, rig: the head and its armature.
-        cameras: the photos' cameras by photo name.
-        lights: worlds with the light of the photos by photo name, where it is known.
-        actions: the photos' expressions and poses.
-        studio: None where it was not asked for.
-    """
-
-    collection: bpy.types.Collection
-    mesh: bpy.types.Object
-    rig: bpy.types.Object
-    cameras: dict[str, bpy.types.Object]
-    lights: dict[str, bpy.types.World]
-    actions: list[bpy.types.Action]
-    studio: Studio | None
 
 
 def build(package: Package, scene: bpy.types.Scene | None = None, *, studio: bool = True) -> Head:
@@ -58,21 +36,27 @@ def build(package: Package, scene: bpy.types.Scene | None = None, *, studio: boo
     collection.objects.link(mesh)
     add_modifiers(mesh, rig)
     add_limits(rig, mesh, package)
+    give_role(mesh, "head")
+    give_role(rig, "rig")
 
     cameras, lights, actions = {}, {}, []
     if package.views:
         photos = owned.fresh_collection(f"{name} photos", name, collection)
         for view in package.views:
-            cameras[view.name] = make_camera(view, package, photos)
-            actions += make_action(mesh, rig, package, view)
-            world = make_photo_light(view, f"{cameras[view.name].name} light")
+            camera = cameras[view.name] = make_camera(view, package, photos)
+            made = make_action(mesh, rig, package, view)
+            actions += made
+            world = make_photo_light(view, f"{camera.name} light")
             if world is not None:
                 world.use_fake_user = True
                 lights[view.name] = world
-    stage = make_studio(package, owned.fresh_collection(f"{name} studio", name, collection)) if studio else None
+            remember(camera, view, rig, package, made, world)
+    stage = None
+    if studio:
+        stage = make_studio(name, mesh, rig, owned.fresh_collection(f"{name} studio", name, collection))
 
-    mesh["likeness_method"] = str(package.provenance.get("method", ""))[:200]
+    provenance.write(mesh, package)
     for kind, known in before.items():
         for datablock in set(getattr(bpy.data, kind)) - known:
             owned.adopt(datablock, name)
-    return Head(collection, mesh, rig, cameras, lights, actions, stage)
+    return Head(name, collection, mesh, rig, cameras, lights, actions, stage)

@@ -8,21 +8,19 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bpy
 from mathutils import Matrix
 
 from ..link.package import Package
 from .frames import to_blender
-from .graph import Graph, add_world
+from .graph import Graph
+from .head import Head, Studio
+from .lighting import studio_world
 from .materials import clay
-from .owned import adopt, find
-from .studio import PICTURE, Studio
+from .studio import PICTURE
 from .views import apply_view, rest, use_camera
-
-if TYPE_CHECKING:
-    from . import Head
 
 __all__ = ["clay_look", "picture", "samples_heard", "still", "still_settings", "use_studio"]
 
@@ -58,7 +56,7 @@ def picture(
     if head.studio is None:
         raise ValueError("the head was built without a studio")
     rest(head.mesh, head.rig)
-    use_studio(scene, head.studio, package.name, height)
+    use_studio(scene, head.studio, height)
     scene.cycles.samples = samples
     if kind == "portrait":
         return still(scene, Path(path))
@@ -82,7 +80,7 @@ def picture(
         head.cameras[shown.name].matrix_world = place
         render.use_border = render.use_crop_to_border = False
         rest(head.mesh, head.rig)
-        use_studio(scene, head.studio, package.name)
+        use_studio(scene, head.studio)
 
 
 @contextmanager
@@ -116,10 +114,10 @@ def _around(package: Package, yaw: float) -> Matrix:
     return turn
 
 
-def use_studio(scene: bpy.types.Scene, studio: Studio, avatar: str, height: int = PICTURE[1]) -> None:
+def use_studio(scene: bpy.types.Scene, studio: Studio, height: int = PICTURE[1]) -> None:
     """Make the studio the scene's look: camera, world, Cycles settings, colour management."""
     scene.camera = studio.camera
-    scene.world = _world(avatar)
+    scene.world = studio_world(studio)
     render = scene.render
     render.resolution_x, render.resolution_y = round(height * PICTURE[0] / PICTURE[1]), height
     render.resolution_percentage = 100
@@ -150,17 +148,6 @@ def still_settings(scene: bpy.types.Scene, samples: int = 96) -> None:
     view.view_transform = "Standard"
     view.look = "None"
     view.exposure, view.gamma = 0.0, 1.0
-
-
-def _world(avatar: str) -> bpy.types.World:
-    name = f"{avatar} studio"
-    existing: list[bpy.types.World] = [w for w in find("worlds", avatar) if w.name == name]
-    if existing:
-        return existing[0]
-    world, sky = add_world(name)
-    sky.inputs["Color"].default_value = (0.9, 0.95, 1.0, 1.0)
-    sky.inputs["Strength"].default_value = 0.09
-    return adopt(world, avatar)
 
 
 def still(scene: bpy.types.Scene, path: Path, transparent: bool = False) -> Path:

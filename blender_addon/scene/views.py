@@ -11,16 +11,22 @@ import numpy as np
 from mathutils import Matrix
 
 from ..link.package import Camera, Package, View
+from . import expression
+from .curves import LAYERED, new_curve
+from .find import PHOTO, PHOTO_ACTIONS, PHOTO_LIGHT, give_role
 from .frames import to_blender
+from .head import Head
 from .pictures import load_picture
 from .rig import pose_rotation
 
-__all__ = ["apply_view", "make_action", "make_camera", "rest", "use_camera"]
+__all__ = ["apply_photo", "apply_view", "make_action", "make_camera", "remember", "rest", "use_camera"]
 
 SENSOR = 36.0
 ORTHOGRAPHIC_DISTANCE = 2.0
 SIZE = "likeness_photo_size"
 """Custom property of a photo's camera: width, height in pixels and pixel aspect x, y."""
+EXPRESSION, POSE = "likeness_expression", "likeness_pose"
+"""Custom properties of a photo's camera: weights by expression, and (x, y, z) Euler angles by bone."""
 
 
 def make_camera(view: View, package: Package, collection: bpy.types.Collection) -> bpy.types.Object:
@@ -133,21 +139,48 @@ def make_action(head: bpy.types.Object, rig: bpy.types.Object, package: Package,
     ]
     curves += [(keys, f'key_blocks["{name}"].value', 0, view.expression.get(name, 0.0)) for name in package.expressions]
     actions: dict[Any, Any] = {rig: bpy.data.actions.new(title)}
-    layered = hasattr(actions[rig], "fcurve_ensure_for_datablock")
-    actions[keys] = actions[rig] if layered else bpy.data.actions.new(f"{title} keys")
+    actions[keys] = actions[rig] if LAYERED else bpy.data.actions.new(f"{title} keys")
     for owner in (rig, keys):
         animation = owner.animation_data_create()
         before = animation.action
         animation.action = actions[owner]
         for target, path, index, value in curves:
             if target is owner:
-                if layered:
-                    curve = actions[owner].fcurve_ensure_for_datablock(owner, path, index=index)
-                else:
-                    curve = actions[owner].fcurves.new(path, index=index)
-                curve.keyframe_points.insert(1.0, value)
+                new_curve(owner, path, index, [(1.0, value)])
         animation.action = before
     found = list(dict.fromkeys(actions.values()))
     for action in found:
         action.use_fake_user = True
     return found
+
+
+def remember(
+    camera: bpy.types.Object,
+    view: View,
+    rig: bpy.types.Object,
+    package: Package,
+    actions: list[bpy.types.Action],
+    light: bpy.types.World | None,
+) -> None:
+    """Tie to a photo's camera what the photo shows, so that it is there without the package as well."""
+    give_role(camera, "photo")
+    owner: Any = camera
+    owner[PHOTO] = view.name
+    for key, action in zip(PHOTO_ACTIONS, actions, strict=False):
+        owner[key] = action
+    if light is not None:
+        owner[PHOTO_LIGHT] = light
+    owner[EXPRESSION] = {name: float(value) for name, value in view.expression.items() if value > 0}
+    owner[POSE] = {
+        joint.name: [angle for _, angle in _angles(rig.data.bones[joint.name], rotation)]
+        for joint, rotation in zip(package.joints, view.pose, strict=True)
+    }
+
+
+def apply_photo(head: Head, camera: bpy.types.Object) -> None:
+    """Give a head that was found in a scene the expression and pose of a photo."""
+    shown = camera.get(EXPRESSION) or {}
+    expression.put(head, {name: shown.get(name, 0.0) for name in expression.names(head)})
+    for name, angles in (camera.get(POSE) or {}).items():
+        if name in head.rig.pose.bones:
+            head.rig.pose.bones[name].rotation_euler = list(angles)

@@ -114,7 +114,7 @@ def test_studio_pictures(add_on: ModuleType, head: Any, package: Any, tmp_path: 
 
 def test_the_scene_is_left_in_the_studios_look(add_on: ModuleType, head: Any, package: Any) -> None:
     scene = bpy.context.scene
-    module(add_on, "render").use_studio(scene, head.studio, package.name)
+    module(add_on, "render").use_studio(scene, head.studio)
     assert scene.camera == head.studio.camera
     assert (scene.render.resolution_x, scene.render.resolution_y) == (768, 1024)
     assert not scene.render.use_border
