@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a user sees. Thin: the work is done in ``scene`` and ``link``.
 
-Each module names its classes in ``CLASSES`` and may have ``register()`` and ``unregister()`` of its own; what is slow to
-import (numpy, the link, the scene) is imported where it is used, so that switching the add-on on takes no time.
+Each module names its classes in ``CLASSES`` and may have ``register()`` and ``unregister()`` of its own; what is slow
+to import (numpy, the link, the scene) is imported where it is used: switching the add-on on takes no time.
 """
 
 from __future__ import annotations
@@ -11,10 +11,42 @@ from types import ModuleType
 
 import bpy
 
-from . import importer
+from . import (
+    backend,
+    consent,
+    faces,
+    importer,
+    log,
+    main,
+    method,
+    photos,
+    preferences,
+    properties,
+    reconstruct,
+    results,
+    session,
+    set_up,
+    thumbnails,
+)
 
-MODULES: tuple[ModuleType, ...] = (importer,)
-"""In the order of registration: what others refer to comes first."""
+MODULES: tuple[ModuleType, ...] = (
+    preferences,
+    properties,
+    importer,
+    consent,
+    log,
+    set_up,
+    main,
+    faces,
+    photos,
+    method,
+    reconstruct,
+    results,
+    backend,
+    thumbnails,
+    session,
+)
+"""In the order of registration: what others refer to comes first; the session ends first of all."""
 
 
 def register() -> None:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which faces the backend sees in a photo, and which one is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import thumbnails
+from .connection import Backend, Choice
+from .preferences import choice
+from .properties import path_of, settings_of
+from .session import session
+from .words import paragraph
+
+__all__ = ["CLASSES", "LIKENESS_OT_find_faces", "draw", "find", "summary", "trouble"]
+
+BUSY = 5.0
+"""Seconds to wait before asking a backend again that is busy with a job."""
+
+
+class LIKENESS_OT_find_faces(bpy.types.Operator):
+    """Let the backend look for faces in the photos again"""
+
+    bl_idname = "likeness.find_faces"
+    bl_label = "Look for Faces Again"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Photos are handed over only where that was agreed to."""
+        from .obstacles import backend_obstacle
+
+        why = backend_obstacle(context) or ("" if len(settings_of(context).photos) else "Add a photo first.")
+        if why:
+            cls.poll_message_set(why)
+        return not why
+
+    def execute(self, context: bpy.types.Context) -> Any:
+        """Ask anew; a script waits for the answer."""
+        paths = [path_of(photo) for photo in settings_of(context).photos]
+        for path in paths:
+            session().faces.pop(str(path), None)
+        find(context, paths)
+        if bpy.app.background:
+            session().wait(lambda: bool(session().asked))
+        return {"FINISHED"}
+
+
+class LIKENESS_OT_choose_face(bpy.types.Operator):
+    """Take this face"""
+
+    bl_idname = "likeness.choose_face"
+    bl_label = "Choose Face"
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+
+    index: bpy.props.IntProperty(name="Face", description="Counted from the largest, 0", min=0)
+
+    def execute(self, context: bpy.types.Context) -> Any:
+        """Note it with the active photo."""
+        settings = settings_of(context)
+        if not 0 <= settings.active_photo < len(settings.photos):
+            return {"CANCELLED"}
+        settings.photos[settings.active_photo].face = self.index
+        return {"FINISHED"}
+
+
+def find(context: bpy.types.Context, paths: Sequence[Path]) -> None:
+    """Ask the backend about photos that it was not asked about yet."""
+    now = session()
+    new = [path for path in paths if str(path) not in now.faces and str(path) not in now.asked]
+    where = choice(context)
+    for path in new:
+        now.asked.add(str(path))
+        now.call(_ask, now.backend, where, path, then=_learn(path), failed=_failed(path))
+
+
+def _ask(backend: Backend, where: Choice, path: Path) -> dict[str, Any]:
+    from ..link.client import ServiceError
+
+    try:
+        (found,) = backend.client(where).faces([path])
+    except ServiceError as error:
+        if error.retry_after is not None:
+            return {"busy": True}
+        return {"faces": [], "error": error.message}
+    return found
+
+
+def _learn(path: Path) -> Any:
+    def learn(found: dict[str, Any]) -> None:
+        now = session()
+        now.asked.discard(str(path))
+        if found.get("busy"):
+            now.later(BUSY, _ask_again)
+        else:
+            now.faces[str(path)] = found
+
+    return learn
+
+
+def _failed(path: Path) -> Any:
+    def failed(why: str) -> None:
+        session().asked.discard(str(path))
+        session().faces[str(path)] = {"faces": [], "error": why}
+
+    return failed
+
+
+def _ask_again() -> None:
+    context = bpy.context
+    if context.scene:
+        find(context, [path_of(photo) for photo in settings_of(context).photos])
+
+
+def summary(path: Path) -> tuple[str, str]:
+    """An icon and a count for the list; nothing while it is not known."""
+    found = session().faces.get(str(path))
+    if session().fact(Path.is_file, path) is False or (found and (found.get("error") or not found["faces"])):
+        return "ERROR", ""
+    if str(path) in session().asked:
+        return "SORTTIME", ""
+    if found is None:
+        return "", ""
+    count = len(found["faces"])
+    return ("CHECKMARK", "") if count == 1 else ("COMMUNITY", str(count))
+
+
+def trouble(path: Path) -> str:
+    """Why a photo cannot be used, a sentence; nothing where it can, or where it is not known."""
+    found = session().faces.get(str(path))
+    if session().fact(Path.is_file, path) is False:
+        return f"{path.name} is no longer there; take it off the list or add it again."
+    if found and (found.get("error") or not found["faces"]):
+        why = found.get("error") or "No face was found; use a photo in which it can be seen clearly."
+        return why if path.name in why else f"{path.name}: {why}"
+    return ""
+
+
+def draw(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any) -> None:
+    """What is wrong with a photo, or its faces where there are several."""
+    path = path_of(photo)
+    why = trouble(path)
+    found = session().faces.get(str(path))
+    if why:
+        paragraph(layout, context, why, icon="ERROR", alert=True)
+    elif found and len(found["faces"]) > 1:
+        layout.label(text=f"{len(found['faces'])} faces: whose head?")
+        grid = layout.grid_flow(row_major=True, columns=4, even_columns=True, align=True)
+        size = (int(found["width"]), int(found["height"]))
+        for i, face in enumerate(found["faces"][:12]):
+            cell = grid.column(align=True)
+            cell.template_icon(icon_value=thumbnails.crop(path, face["box"], size), scale=3.0)
+            pick: Any = cell.operator(
+                LIKENESS_OT_choose_face.bl_idname, text=str(i + 1), depress=photo.face == i, translate=False
+            )
+            pick.index = i
+
+
+CLASSES = (LIKENESS_OT_find_faces, LIKENESS_OT_choose_face)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why Reconstruct cannot be pressed: sentences that say what to do, nothing where all is well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from .consent import has_agreed, is_elsewhere, may_send
+from .faces import trouble
+from .preferences import preferences
+from .properties import path_of, settings_of
+from .session import session
+
+__all__ = ["backend_obstacle", "obstacle"]
+
+
+def backend_obstacle(context: bpy.types.Context) -> str:
+    """Why the backend cannot be asked anything."""
+    from .set_up import state
+
+    p = preferences(context)
+    if not has_agreed(context):
+        return "Agree to the notice about faces first."
+    if p.kind == "REMOTE":
+        if not p.url:
+            return "Enter the server's address in the add-on's preferences."
+        if is_elsewhere(p.url) and not bpy.app.online_access:
+            return "Allow Online Access in Preferences > System > Network to reach the server."
+        return "" if may_send(context) else "Allow your photos to be sent to the server first."
+    if p.kind == "OWN":
+        return "" if p.own else "Choose your backend's program in the add-on's preferences."
+    if session().set_up and session().set_up.state == "running":
+        return "The backend is being set up; wait until it is ready."
+    found = state(context)
+    return "" if found is None or found.installed else "Set the backend up first."
+
+
+def obstacle(context: bpy.types.Context) -> str:
+    """Why no head can be made now."""
+    settings, now = settings_of(context), session()
+    if now.task and now.task.going:
+        return "A head is being made; wait for it or cancel it."
+    if why := backend_obstacle(context):
+        return why
+    if not settings.photos:
+        return "Add at least one photo."
+    for photo in settings.photos:
+        if why := trouble(path_of(photo)):
+            return why
+    return _unready(now.methods, settings.method, "method") or _unready(now.heads, settings.head, "head")
+
+
+def _unready(offered: list[dict[str, Any]], name: str, what: str) -> str:
+    if not offered or (what == "head" and name == "auto"):
+        return ""
+    entry = next((e for e in offered if e["name"] == name), None)
+    if entry is None:
+        return f"This backend has no {what} called {name}; choose another."
+    return "" if entry["ready"] else f"{entry['title']} is not ready: {entry['status']}"

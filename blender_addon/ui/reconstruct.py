@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The big button: photos in, a head in the scene out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .main import Child
+from .obstacles import obstacle
+from .preferences import choice, folder_for, preferences
+from .properties import path_of, settings_of
+from .session import redraw, session
+from .task import Task
+from .words import paragraph
+
+__all__ = ["CLASSES", "avatars_folder", "bring_in"]
+
+
+class LIKENESS_OT_reconstruct(bpy.types.Operator):
+    """Make a head from the photos and bring it into the scene. Blender can be used meanwhile; Esc cancels.
+Called from a script it returns when the head is there"""  # fmt: skip  # Blender shows the text as it is
+
+    bl_idname = "likeness.reconstruct"
+    bl_label = "Reconstruct"
+
+    bring_in: bpy.props.BoolProperty(
+        name="Bring In", description="Import the head when it is done", default=True, options={"SKIP_SAVE"}
+    )
+    _timer: Any = None
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The first thing that lacks is the tooltip."""
+        why = obstacle(context)
+        if why:
+            cls.poll_message_set(why)
+        return not why
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+        """Start, and watch over it while Blender is used."""
+        begin(context)
+        wm = context.window_manager
+        self._timer = wm.event_timer_add(0.1, window=context.window)
+        wm.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+        """Heed Esc, show what goes on, and bring the head in at the end."""
+        task = session().task
+        if task is None:
+            self.cancel(context)
+            return {"CANCELLED"}
+        if event.type == "ESC" and event.value == "PRESS" and task.going:
+            task.cancel()
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        session().drain()
+        redraw()
+        context.workspace.status_text_set(f"Likeness: {task.text} ({task.total:.0%})   Esc: cancel")
+        if task.going:
+            return {"PASS_THROUGH"}
+        self.cancel(context)
+        return self._finish(context, task)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the watching, perhaps because another file is opened: the job itself goes on."""
+        if self._timer:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+        if context.workspace:
+            context.workspace.status_text_set(None)
+
+    def execute(self, context: bpy.types.Context) -> Any:
+        """For scripts: return when the head is in the scene."""
+        task = begin(context)
+        session().wait(lambda: task.going)
+        return self._finish(context, task)
+
+    def _finish(self, context: bpy.types.Context, task: Task) -> Any:
+        from .results import refresh
+
+        refresh(context)
+        if task.state == "cancelled":
+            self.report({"INFO"}, "Cancelled")
+            return {"CANCELLED"}
+        if task.state == "failed" or task.package is None:
+            session().problem = task.error
+            self.report({"ERROR"} if bpy.app.background else {"WARNING"}, task.error)
+            return {"CANCELLED"}
+        if self.bring_in:
+            bring_in(context, task.package, settings_of(context).studio)
+        return {"FINISHED"}
+
+
+class LIKENESS_OT_cancel(bpy.types.Operator):
+    """Stop the reconstruction; nothing half-made is left behind"""
+
+    bl_idname = "likeness.cancel"
+    bl_label = "Cancel"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Something must be going on."""
+        task = session().task
+        return bool(task and task.going and not task.cancelling)
+
+    def execute(self, context: bpy.types.Context) -> Any:
+        """Ask for the end; it comes within two seconds."""
+        session().task.cancel()
+        return {"FINISHED"}
+
+
+class LIKENESS_OT_dismiss(bpy.types.Operator):
+    """Take the message away"""
+
+    bl_idname = "likeness.dismiss"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> Any:
+        """Forget the problem."""
+        session().problem = ""
+        return {"FINISHED"}
+
+
+class LIKENESS_PT_reconstruct(Child, bpy.types.Panel):
+    """Button, progress, remarks"""
+
+    bl_idname = "LIKENESS_PT_reconstruct"
+    bl_label = "Reconstruct"
+    bl_options = {"HIDE_HEADER"}
+    bl_order = 4
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The button, or what goes on."""
+        layout, now = self.layout, session()
+        task = now.task
+        if task and task.going:
+            column = layout.column(align=True)
+            bar = column.row(align=True)
+            bar.scale_y = 1.4
+            bar.progress(factor=task.total, text=f"{task.total:.0%}")
+            bar.operator(LIKENESS_OT_cancel.bl_idname, text="", icon="CANCEL")
+            paragraph(column, context, task.text)
+        else:
+            button = layout.row()
+            button.scale_y = 1.6
+            button.operator(LIKENESS_OT_reconstruct.bl_idname, icon="USER")
+            why = obstacle(context)
+            if why:
+                paragraph(layout, context, why, icon="INFO")
+        if now.problem:
+            box = layout.box()
+            row = box.row()
+            row.alert = True
+            row.label(text="That Did Not Work", icon="ERROR")
+            row.operator(LIKENESS_OT_dismiss.bl_idname, text="", icon="X", emboss=False)
+            paragraph(box, context, now.problem)
+        for note in task.notes if task else ():
+            paragraph(layout, context, note, icon="INFO")
+
+
+def begin(context: bpy.types.Context) -> Task:
+    """Start a reconstruction of the scene's photos with its settings."""
+    settings, now = settings_of(context), session()
+    faces = [photo.face for photo in settings.photos]
+    job = {
+        "method": settings.method,
+        "head": settings.head,
+        "texture_size": int(settings.texture_size),
+        "seed": settings.seed,
+        "face": faces[0] if len(faces) == 1 else faces if any(faces) else None,
+        "name": settings.avatar_name.strip() or None,
+    }
+    now.problem = ""
+    photos = [path_of(photo) for photo in settings.photos]
+    now.task = Task(now, choice(context), photos, job, avatars_folder(context))
+    return now.task
+
+
+def bring_in(context: bpy.types.Context, package: Path, studio: bool) -> None:
+    """Import an avatar as a step of its own, so that one undo takes it away again."""
+    if context.mode != "OBJECT":
+        session().problem = "The head is ready: go to Object Mode, then press Import in Results."
+        return
+    try:
+        operators: Any = bpy.ops
+        operators.likeness.import_avatar("EXEC_DEFAULT", True, filepath=str(package), studio=studio)
+    except RuntimeError as error:  # how Blender hands an operator's error on
+        session().problem = str(error).removeprefix("Error: ").strip()
+
+
+def avatars_folder(context: bpy.types.Context) -> Path:
+    """Where finished avatars are copied to."""
+    chosen = preferences(context).avatars
+    return Path(bpy.path.abspath(chosen)) if chosen else folder_for("avatars")
+
+
+CLASSES = (LIKENESS_OT_reconstruct, LIKENESS_OT_cancel, LIKENESS_OT_dismiss, LIKENESS_PT_reconstruct)

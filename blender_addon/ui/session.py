@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the add-on knows while Blender runs; nothing of it is saved.
+
+Blender's main thread never waits: slow work goes to a thread through `Session.call`, and its result comes back on the
+main thread through `Session.drain`, which a timer calls (in a script without windows: `Session.wait`).
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+if TYPE_CHECKING:
+    from ..link.set_up import SetUp
+    from ..link.work import Ticket, Work
+    from .connection import Backend
+    from .task import Task
+
+__all__ = ["CLASSES", "Session", "redraw", "session", "unregister", "wake"]
+
+CLASSES: tuple[type, ...] = ()
+BEAT = 0.1
+"""Seconds between two looks at the threads while something is going on."""
+
+
+@dataclass
+class Call:
+    """Something that a thread is doing, and what the main thread does with its result."""
+
+    ticket: Ticket[Any]
+    then: Callable[[Any], None] | None
+    failed: Callable[[str], None] | None
+
+
+@dataclass
+class Fact:
+    """Something slow to find out that panels show."""
+
+    value: Any = None
+    known: float | None = None
+    asked: bool = False
+
+
+@dataclass
+class Session:
+    """Lists and states that panels draw from; all of it belongs to the main thread."""
+
+    work: Work
+    backend: Backend
+    calls: list[Call] = field(default_factory=list)
+    facts: dict[tuple[Any, ...], Fact] = field(default_factory=dict)
+    problem: str = ""
+    methods: list[dict[str, Any]] = field(default_factory=list)
+    heads: list[dict[str, Any]] = field(default_factory=list)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    health: dict[str, Any] = field(default_factory=dict)
+    faces: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By the photo's path: what the backend found in it."""
+    asked: set[str] = field(default_factory=set)
+    """Photos that the backend is looking at."""
+    task: Task | None = None
+    set_up: SetUp | None = None
+    appointments: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+    """What is to be done later: time (monotonic) and function."""
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        then: Callable[[Any], None] | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Run ``function`` in a thread; ``then`` gets its result, ``failed`` a sentence, both on the main thread."""
+        self.calls.append(Call(self.work.submit(function, *args), then, failed))
+        wake()
+
+    def fact(self, function: Callable[..., Any], *args: Any, fresh: float = 10.0) -> Any:
+        """The last known ``function(*args)``, None before; asked anew in a thread when older than ``fresh`` seconds."""
+        key = (function, *args)
+        fact = self.facts.setdefault(key, Fact())
+        old = fact.known is None or time.monotonic() - fact.known > fresh
+        if old and not fact.asked:
+            fact.asked = True
+
+            def learn(value: Any) -> None:
+                fact.value, fact.known, fact.asked = value, time.monotonic(), False
+
+            self.call(function, *args, then=learn, failed=lambda _: learn(None))
+        return fact.value
+
+    def later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Call ``function`` on the main thread after a while; asked for twice, it is called once."""
+        self.appointments = [a for a in self.appointments if a[1] != function]
+        self.appointments.append((time.monotonic() + seconds, function))
+        wake()
+
+    def forget(self) -> None:
+        """Facts are found out anew when they are next asked for."""
+        self.facts.clear()
+
+    def drain(self) -> bool:
+        """Hand finished work to those who wait for it; whether anything goes on."""
+        ended = [call for call in self.calls if call.ticket.done]
+        self.calls = [call for call in self.calls if call not in ended]
+        for call in ended:
+            if call.ticket.trace:
+                print(call.ticket.trace)  # noqa: T201  # Blender's console is where its users look
+            if not call.ticket.error:
+                if call.then:
+                    call.then(call.ticket.result)
+            elif call.failed:
+                call.failed(call.ticket.error)
+            else:
+                self.problem = call.ticket.error
+        due = [function for when, function in self.appointments if when <= time.monotonic()]
+        self.appointments = [a for a in self.appointments if a[1] not in due]
+        for function in due:
+            function()
+        if self.task:
+            self.task.step()
+        at_work = (self.task and self.task.going) or (self.set_up and self.set_up.state == "running")
+        return bool(self.calls or self.appointments or at_work)
+
+    def wait(self, busy: Callable[[], bool], seconds: float = 86400.0) -> None:
+        """For scripts: return when ``busy`` is over. Raises TimeoutError."""
+        end = time.monotonic() + seconds
+        while busy():
+            if time.monotonic() > end:
+                raise TimeoutError(f"It took longer than {seconds:g} s.")
+            time.sleep(0.02)
+            self.drain()
+
+
+_session: Session | None = None
+
+
+def session() -> Session:
+    """The one session, made when it is first asked for."""
+    global _session
+    if _session is None:
+        from ..link.work import Work
+        from .connection import Backend
+
+        _session = Session(Work(), Backend())
+    return _session
+
+
+def wake() -> None:
+    """Have the timer look at the threads again. Blender without windows has no timers: scripts wait themselves."""
+    if not bpy.app.background and not bpy.app.timers.is_registered(_beat):
+        bpy.app.timers.register(_beat, first_interval=BEAT, persistent=True)
+
+
+def _beat() -> float | None:
+    if _session is None:
+        return None
+    try:
+        going = _session.drain()
+    except Exception as error:  # a timer that raises is dropped by Blender, and the panel would stand still for ever
+        traceback.print_exc()
+        _session.problem = f"Likeness met an error that it did not expect ({type(error).__name__}: {error})."
+        going = True
+    redraw()
+    return BEAT if going else None
+
+
+def redraw() -> None:
+    """Draw panels and preferences anew."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+            elif area.type == "PREFERENCES":
+                area.tag_redraw()
+
+
+def unregister() -> None:
+    """End threads, timers and the backend."""
+    global _session
+    if bpy.app.timers.is_registered(_beat):
+        bpy.app.timers.unregister(_beat)
+    ended, _session = _session, None
+    if ended:
+        if ended.set_up:
+            ended.set_up.cancel()
+        if ended.task:
+            ended.task.abandon()
+        ended.backend.stop(for_good=True)
+        ended.work.close()
