@@ -34,6 +34,12 @@ class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):  # type: ignore[misc
         """Building the armature needs object mode."""
         return context.mode == "OBJECT"
 
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
+        """A dropped package comes in at once; from the menu, a file is chosen first."""
+        if self.properties.is_property_set("filepath"):
+            return self.execute(context)
+        return ImportHelper.invoke(self, context, event)
+
     def execute(self, context: bpy.types.Context) -> Any:
         """Read the package and build the head."""
         from ..scene import build
@@ -52,12 +58,12 @@ class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):  # type: ignore[misc
 
 
 class LIKENESS_FH_package(bpy.types.FileHandler):
-    """Drop a zipped avatar into the 3D view."""
+    """Drop an avatar, folder or file, into the 3D view; Blender takes any .zip for an extension."""
 
     bl_idname = "LIKENESS_FH_package"
     bl_label = "Likeness avatar"
     bl_import_operator = "likeness.import_avatar"
-    bl_file_extensions = ".likeness;.zip"
+    bl_file_extensions = ".likeness"
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:
