@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["clean_environment", "end", "spawn"]
+__all__ = ["clean_environment", "end", "kill", "spawn"]
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -22,27 +22,39 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 def spawn(
-    command: Sequence[str], folder: Path, *, stdin: int, stdout: IO[bytes] | int, environment: Mapping[str, str]
+    command: Sequence[str],
+    folder: Path,
+    *,
+    stdout: IO[bytes] | int,
+    stdin: int = subprocess.DEVNULL,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a command in a process group of its own; its errors go where its output goes. Raises OSError."""
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    env = clean_environment() if environment is None else dict(environment)
     return subprocess.Popen(
-        list(command), cwd=folder, env=dict(environment), stdin=stdin, stdout=stdout, stderr=subprocess.STDOUT, **apart
+        list(command), cwd=folder, env=env, stdin=stdin, stdout=stdout, stderr=subprocess.STDOUT, **apart
     )
 
 
-def end(process: subprocess.Popen[bytes], patience: float = 0.0) -> None:
-    """Close its input, wait, and kill what is left of its group. On Windows Python's launcher takes its child along."""
-    if process.stdin is not None:
+def kill(child: subprocess.Popen[bytes]) -> None:
+    """Kill a child and its group; does not wait. On Windows Python's launcher takes its own child along."""
+    if child.returncode is None:  # otherwise the number may be another's by now
+        if sys.platform != "win32":
+            with suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL)
+        child.kill()
+
+
+def end(child: subprocess.Popen[bytes], patience: float = 0.0) -> None:
+    """Close a child's input, wait a while for it to end by itself, and kill it otherwise."""
+    if child.stdin is not None:
         with suppress(OSError):
-            process.stdin.close()
+            child.stdin.close()
     with suppress(subprocess.TimeoutExpired):
         if patience > 0:
-            process.wait(patience)
-    if sys.platform != "win32":
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
+            child.wait(patience)
+    kill(child)
+    child.wait()
