@@ -1,4 +1,4 @@
-"""The command line: ``likeness reconstruct | blend | methods | heads | weights | doctor``."""
+"""The command line: ``likeness reconstruct | blend | methods | heads | weights | serve | doctor``."""
 
 from __future__ import annotations
 
@@ -116,6 +116,22 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--from", dest="source", type=Path, help="folder or file you downloaded")
     c.set_defaults(run=_weights)
 
+    c = commands.add_parser("serve", help="the HTTP service that Blender talks to")
+    c.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
+    c.add_argument("--port", type=_whole(0, 65535), default=0, help="0 takes a free one (default: %(default)s)")
+    c.add_argument("--token-file", type=Path, help="file with the token that clients must send (default: a new one)")
+    c.add_argument("--tls-cert", type=Path, help="certificate, PEM; needed beyond this machine")
+    c.add_argument("--tls-key", type=Path, help="its key, PEM")
+    c.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another name clients may use")
+    c.add_argument("--home", type=Path, help="folder for jobs, weights and heads (default: LIKENESS_HOME)")
+    c.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input ends")
+    c.add_argument("--max-photos", type=_whole(1), default=20, help="of a job (default: %(default)s)")
+    c.add_argument("--max-photo-mb", type=_whole(1), default=64, help="of a photo's file (default: %(default)s)")
+    c.add_argument("--max-total-mb", type=_whole(1), default=512, help="of a job's photos (default: %(default)s)")
+    c.add_argument("--max-megapixels", type=_whole(1), default=100, help="of a photo (default: %(default)s)")
+    c.add_argument("--max-queue", type=_whole(1), default=32, help="jobs that wait (default: %(default)s)")
+    c.set_defaults(run=_serve)
+
     c = commands.add_parser("doctor", help="look at this machine: what works, and what to do where it does not")
     c.set_defaults(run=_doctor)
     return parser
@@ -152,17 +168,14 @@ def _reconstruct(a: argparse.Namespace) -> None:
 
         photos = load_photos(a.photos)  # first: what is wrong with a photo need not wait for torch
         progress("start", 0.5, "Starting PyTorch")
-        from likeness import package
+        from likeness import pipeline
         from likeness.methods.base import Settings
-        from likeness.pipeline import reconstruct
 
         progress("start", 1.0, "Starting PyTorch")
         settings = Settings(head=a.head, texture_size=a.texture_size, seed=a.seed)
         name = a.name or a.output.name.removesuffix(".zip").removesuffix(".likeness")
-        avatar = reconstruct(photos, a.method, settings, name=name, face=a.face, progress=progress)
-        progress("write", 0.0, f"Writing {a.output}")
-        package.save(avatar, a.output)
-        progress("write", 1.0, f"Wrote {a.output}")
+        avatar = pipeline.reconstruct(photos, a.method, settings, name=name, face=a.face, progress=progress)
+        pipeline.write(avatar, a.output, progress)
         _pictures(a, a.output, a.blend, a.render, a.compare, progress)
 
 
@@ -232,6 +245,32 @@ def _weights(a: argparse.Namespace) -> None:
 
     with reporter() as progress:
         library.install(a.name, a.source, progress)
+
+
+def _serve(a: argparse.Namespace) -> None:
+    from likeness.service.limits import Limits
+    from likeness.service.serve import Options, serve
+
+    limits = Limits(
+        photos=a.max_photos,
+        photo_bytes=a.max_photo_mb << 20,
+        total_bytes=a.max_total_mb << 20,
+        pixels=a.max_megapixels * 1_000_000,
+        queue=a.max_queue,
+    )
+    serve(
+        Options(
+            host=a.host,
+            port=a.port,
+            token_file=a.token_file,
+            tls_cert=a.tls_cert,
+            tls_key=a.tls_key,
+            home=a.home,
+            exit_with_stdin=a.exit_with_stdin,
+            allow_hosts=tuple(a.allow_host),
+            limits=limits,
+        )
+    )
 
 
 def _doctor(_: argparse.Namespace) -> int:

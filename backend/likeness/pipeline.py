@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from likeness import faces, maps, photos
+from likeness import faces, maps, package, photos
 from likeness.assemble import assemble
 from likeness.avatar import Avatar
 from likeness.errors import PhotoError
@@ -14,7 +14,7 @@ from likeness.methods.registry import find_method
 from likeness.photos import Photo
 from likeness.progress import Progress, quiet
 
-__all__ = ["reconstruct"]
+__all__ = ["reconstruct", "write"]
 
 
 def reconstruct(
@@ -56,3 +56,11 @@ def reconstruct(
     reconstruction = chosen.reconstruct(found, settings, progress)
     made = maps.make(reconstruction, settings, progress)
     return assemble(name or found[0].photo.path.stem, reconstruction, made.materials, made.lights)
+
+
+def write(avatar: Avatar, path: Path, progress: Progress = quiet) -> Path:
+    """Write an avatar as a package, as `likeness.package.save` does, and tell of it as stage "write"."""
+    progress("write", 0.0, f"Writing {path.name}")
+    package.save(avatar, path)
+    progress("write", 1.0, f"Wrote {path.name}")
+    return path

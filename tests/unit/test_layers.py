@@ -19,7 +19,8 @@ LAYERS = [
     {"pipeline"},
     {"blend", "sheet"},
     {"console", "doctor"},
-    {"cli", "server", "jobs"},
+    {"service"},
+    {"cli"},
 ]
 """From the bottom up; a module imports from its own layer or from below."""
 

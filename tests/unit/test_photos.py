@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 
 from likeness import photos
 from likeness.errors import PhotoError
-from likeness.photos import decode
+from likeness.photos import header
 
 WIDTH, HEIGHT = 96, 80
 
@@ -282,7 +282,7 @@ def test_a_hundred_megapixels_are_not_decoded(tmp_path: Path, monkeypatch: pytes
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "a.tif").open("wb") as file:
-        file.truncate(decode.MAX_BYTES + 1)
+        file.truncate(header.MAX_BYTES + 1)
     with pytest.raises(PhotoError, match="512 MB"):
         photos.load(tmp_path / "a.tif")
 

@@ -1,0 +1,10 @@
+"""The backend as a service: photos come in over HTTP, avatar packages go out. `likeness serve` starts it.
+
+    serve      options, one server a home, server.json, the end
+    api        the routes; guard lets in, upload takes photos, events tells how a job goes
+    jobs       the queue; store keeps it on disk, folders holds the files
+    workshop   the one worker process, watched and replaced
+    worker     that process: torch and the models live there and nowhere else
+
+docs/service.md describes the API.
+"""

@@ -1,0 +1,213 @@
+"""What travels over HTTP, as pydantic models; the published OpenAPI schema is made of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Error",
+    "Face",
+    "Faces",
+    "Head",
+    "Heads",
+    "Health",
+    "Job",
+    "Jobs",
+    "Licences",
+    "LimitsOut",
+    "Method",
+    "Methods",
+    "PhotoFaces",
+    "Problem",
+    "Settings",
+    "State",
+    "WeightFile",
+    "Weights",
+    "WorkerOut",
+]
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+Word = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class Problem(BaseModel):
+    """What went wrong: a word for programs, a sentence for people that says what to do."""
+
+    code: str
+    message: str
+
+
+class Error(BaseModel):
+    """The body of every answer of 400 and above."""
+
+    error: Problem
+
+
+class Settings(BaseModel):
+    """What a user chooses for a job."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: Word = Field(default="open", description="One of GET /v1/methods.")
+    head: Word = Field(default="auto", description="One of GET /v1/heads, or auto.")
+    texture_size: int = Field(default=2048, ge=256, le=4096, description="Side of the maps in texels.")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    face: int | None = Field(default=None, ge=0, le=99, description="Which face of each photo, 0 is the largest.")
+    name: str | None = Field(
+        default=None, max_length=80, description="Of the avatar; the first photo's name when left out."
+    )
+
+
+class Job(BaseModel):
+    """A job as everybody sees it."""
+
+    id: str
+    name: str
+    state: State = "queued"
+    stage: str = ""
+    fraction: float = Field(default=0.0, ge=0, le=1, description="Of the stage.")
+    total: float = Field(default=0.0, ge=0, le=1, description="Of the whole job; never falls.")
+    message: str = ""
+    notes: list[str] = []
+    position: int | None = Field(default=None, description="Place in the queue from 0; null when it does not wait.")
+    error: Problem | None = None
+    created: str
+    started: str | None = None
+    finished: str | None = None
+    photos: list[str]
+    settings: Settings
+    method: str
+    head: str
+    licences: list[str] = Field(default=[], description="The strictest first.")
+    has_avatar: bool = False
+    avatar_bytes: int | None = None
+    revision: int = Field(default=0, description="Rises with every change.")
+
+
+class Jobs(BaseModel):
+    """All jobs, newest first."""
+
+    jobs: list[Job]
+
+
+class WorkerOut(BaseModel):
+    """The worker process."""
+
+    state: Literal["starting", "ready", "busy", "restarting", "failed"]
+    pid: int | None
+    message: str
+
+
+class LimitsOut(BaseModel):
+    """What is taken at most."""
+
+    photos: int
+    photo_bytes: int
+    total_bytes: int
+    pixels: int
+    queue: int
+
+
+class Health(BaseModel):
+    """The server and its worker."""
+
+    name: Literal["likeness"] = "likeness"
+    version: str
+    api: int
+    pid: int
+    started: str
+    device: str = Field(description="Where PyTorch computes; empty until the worker has said so.")
+    worker: WorkerOut
+    queue: int = Field(description="Jobs that wait.")
+    limits: LimitsOut
+
+
+class Licences(BaseModel):
+    """SPDX expressions (or a sentence) for a method's parts."""
+
+    code: str
+    weights: str
+    model: str
+
+
+class Method(BaseModel):
+    """A method of the registry."""
+
+    name: str
+    title: str
+    paper: str
+    year: int
+    inputs: str
+    ready: bool
+    status: str = Field(description='"ready", or one sentence on what it needs.')
+    needs: list[str]
+    licences: Licences
+    strictest: str
+
+
+class Methods(BaseModel):
+    """All methods, in the order to show them."""
+
+    methods: list[Method]
+
+
+class Head(BaseModel):
+    """A head model."""
+
+    name: str
+    title: str
+    licence: str
+    ready: bool
+    status: str
+
+
+class Heads(BaseModel):
+    """All head models; the one that "auto" takes comes first."""
+
+    heads: list[Head]
+
+
+class WeightFile(BaseModel):
+    """Something that can be installed into the store of weights."""
+
+    name: str
+    title: str
+    installed: bool
+    licence: str
+    url: str
+    files: list[str]
+
+
+class Weights(BaseModel):
+    """What the store of weights offers."""
+
+    weights: list[WeightFile]
+
+
+class Face(BaseModel):
+    """A face in a photo."""
+
+    box: tuple[float, float, float, float] = Field(description="Left, top, right, bottom in pixels, upright photo.")
+    score: float = Field(ge=0, le=1)
+
+
+class PhotoFaces(BaseModel):
+    """The faces of one photo, the largest first."""
+
+    name: str
+    width: int
+    height: int
+    faces: list[Face]
+    error: str | None = None
+
+
+class Faces(BaseModel):
+    """Per photo, in the order sent."""
+
+    photos: list[PhotoFaces]
+
+
+Catalogue = dict[str, Any]
+"""What the worker tells of methods, heads and weights."""

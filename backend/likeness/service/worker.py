@@ -1,0 +1,183 @@
+"""The worker process: keeps torch and the models warm and does one task after the other.
+
+It reads requests from standard input and answers on standard output, see `likeness.service.channel`. Run by
+`likeness.service.workshop`, not by people.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from likeness.errors import LikenessError
+from likeness.progress import Cancelled, Progress
+from likeness.service.catalogue import catalogue
+from likeness.service.channel import Message, WorkerEnd
+
+__all__ = ["main"]
+
+TELL_EVERY = 0.05
+"""Seconds between two tellings of the same stage."""
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    warnings.simplefilter("ignore")  # of the libraries beneath; ours are errors or notes
+    end = WorkerEnd({"catalogue": lambda _: catalogue()})
+    device = _warm()
+    end.send({"event": "ready", "pid": os.getpid(), "device": device, "catalogue": catalogue()})
+    tasks: dict[str, Callable[[Message, Progress], Message]] = {"job": _job, "faces": _faces}
+    while True:
+        message = end.next()
+        number = int(message["number"])
+        progress = _progress(end, number)
+        try:
+            progress("start", 0.0, "Reading the photos")
+            answer = tasks[message["do"]](message, progress)
+            end.send({"number": number, "event": "answer", "answer": answer})
+        except Cancelled:
+            end.send({"number": number, "event": "stopped"})
+        except LikenessError as error:
+            end.send(_failure(number, _code(error), " ".join(str(error).split())))
+        except MemoryError:
+            end.send(_failure(number, "out_of_memory", NO_MEMORY) | {"spent": True})
+        except Exception as error:
+            traceback.print_exc()
+            out = "out of memory" in str(error).lower()  # CUDA's is a RuntimeError
+            sentence = NO_MEMORY if out else _unforeseen(error)
+            end.send(_failure(number, "out_of_memory" if out else "internal", sentence) | {"spent": True})
+        gc.collect()
+
+
+NO_MEMORY = "There was not enough memory; close other programs, or choose a smaller texture size or fewer photos."
+
+
+def _unforeseen(error: Exception) -> str:
+    return (
+        f"Something went wrong that Likeness did not foresee ({type(error).__name__}); "
+        "the service's log says more, please report it."
+    )
+
+
+def _failure(number: int, code: str, message: str) -> Message:
+    return {"number": number, "event": "failed", "code": code, "message": message}
+
+
+def _code(error: LikenessError) -> str:
+    """PhotoError -> "photo_error"."""
+    return type(error).__name__.removesuffix("Error").lower() + "_error"
+
+
+def _warm() -> str:
+    """Import what a job needs and load what every job uses. Returns the device, "cpu" or "cuda"."""
+    import torch
+
+    from likeness import faces, package, pipeline
+    from likeness.heads.library import list_heads, open_head
+    from likeness.weights import face_networks
+
+    del faces, package, pipeline
+    with suppress(LikenessError, OSError):  # told when a job meets it
+        if face_networks.path().is_file():
+            for name in face_networks.MEMBERS:
+                face_networks.open_network(name)
+        if any(head.status == "ready" for head in list_heads()[:1]):
+            open_head("auto")
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _progress(end: WorkerEnd, number: int) -> Progress:
+    last = ("", 0.0, 0.0)
+
+    def tell(stage: str, fraction: float, message: str) -> None:
+        nonlocal last
+        if end.stopped(number):
+            raise Cancelled
+        now = time.monotonic()
+        if stage != "note":
+            if stage == last[0] and fraction < 1.0 and now - last[2] < TELL_EVERY:
+                return
+            last = (stage, fraction, now)
+        fraction = min(max(float(fraction), 0.0), 1.0)
+        end.send({"number": number, "event": "progress", "stage": stage, "fraction": fraction, "message": message})
+
+    return tell
+
+
+def _photos(message: Message) -> list[Any]:
+    """The photos under the names that their owners know."""
+    from likeness.photos import load
+
+    return [
+        replace(load(file, photo["name"]), path=Path(photo["name"]))
+        for photo in message["photos"]
+        for file in [Path(photo["file"])]
+    ]
+
+
+def _job(message: Message, progress: Progress) -> Message:
+    """A job: package, preview and what is known of them, written into the job's folder, the package last."""
+    from likeness import pipeline
+    from likeness.methods.base import Settings
+    from likeness.service.preview import write_preview
+
+    photos = _photos(message)
+    progress("start", 1.0, "Reading the photos")
+    wanted: dict[str, Any] = message["settings"]
+    settings = Settings(head=wanted["head"], texture_size=wanted["texture_size"], seed=wanted["seed"])
+    name = wanted["name"] or photos[0].path.stem
+    avatar = pipeline.reconstruct(photos, wanted["method"], settings, name=name, face=wanted["face"], progress=progress)
+    folder = Path(message["folder"])
+    with suppress(OSError, ValueError):  # a picture for the list, not worth losing the avatar for
+        write_preview(avatar, folder / "preview.png")
+    about = {
+        "name": avatar.name,
+        "head": avatar.head,
+        "method": wanted["method"],
+        "licences": avatar.provenance["licences"],
+    }
+    _write_beside(folder / "about.json", json.dumps(about).encode())
+    pipeline.write(avatar, folder / "avatar.zip", progress)
+    return about
+
+
+def _write_beside(path: Path, content: bytes) -> None:
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(content)
+    aside.replace(path)
+
+
+def _faces(message: Message, _: Progress) -> Message:
+    from likeness import faces
+
+    found = []
+    for photo in message["photos"]:
+        entry: dict[str, Any] = {"name": photo["name"], "width": 0, "height": 0, "faces": [], "error": None}
+        try:
+            (read,) = _photos({"photos": [photo]})
+            entry |= {"width": read.width, "height": read.height}
+            entry["faces"] = [
+                {"box": [round(float(v), 2) for v in face.box], "score": min(1.0, float(face.score))}
+                for face in faces.find_all(read)
+            ]
+        except LikenessError as error:
+            entry["error"] = " ".join(str(error).split())
+        found.append(entry)
+    return {"photos": found}
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
