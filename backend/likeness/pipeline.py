@@ -58,9 +58,12 @@ def reconstruct(
     return assemble(name or found[0].photo.path.stem, reconstruction, made.materials, made.lights)
 
 
-def write(avatar: Avatar, path: Path, progress: Progress = quiet) -> Path:
-    """Write an avatar as a package, as `likeness.package.save` does, and tell of it as stage "write"."""
-    progress("write", 0.0, f"Writing {path.name}")
+def write(avatar: Avatar, path: Path, progress: Progress = quiet, *, called: str | None = None) -> Path:
+    """Write an avatar as a package, as `likeness.package.save` does, and tell of it as stage "write".
+
+    Messages name the path, or what it is ``called``.
+    """
+    progress("write", 0.0, f"Writing {called or path}")
     package.save(avatar, path)
-    progress("write", 1.0, f"Wrote {path.name}")
+    progress("write", 1.0, f"Wrote {called or path}")
     return path

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 
 from likeness import photos
 from likeness.errors import PhotoError
-from likeness.photos import header
+from likeness.photos import decode, header
 
 WIDTH, HEIGHT = 96, 80
 

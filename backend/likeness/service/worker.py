@@ -147,7 +147,7 @@ def _job(message: Message, progress: Progress) -> Message:
         "licences": avatar.provenance["licences"],
     }
     _write_beside(folder / "about.json", json.dumps(about).encode())
-    pipeline.write(avatar, folder / "avatar.zip", progress)
+    pipeline.write(avatar, folder / "avatar.zip", progress, called=avatar.name)
     return about
 
 
