@@ -53,8 +53,26 @@ class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):  # type: ignore[misc
         except PackageError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        _show(context, head.mesh)
         self.report({"INFO"}, f"Imported {head.collection.name}")
         return {"FINISHED"}
+
+
+def _show(context: bpy.types.Context, head: bpy.types.Object) -> None:
+    """Select the head, and bring it into view: it is small, and stands inside of Blender's first cube."""
+    for other in context.selected_objects:
+        other.select_set(False)
+    head.select_set(True)
+    context.view_layer.objects.active = head
+    if bpy.app.background:
+        return
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            space: Any = area.spaces.active
+            if area.type == "VIEW_3D" and space.region_3d.view_perspective != "CAMERA":
+                region = next(r for r in area.regions if r.type == "WINDOW")
+                with context.temp_override(window=window, area=area, region=region):
+                    bpy.ops.view3d.view_selected()
 
 
 class LIKENESS_FH_package(bpy.types.FileHandler):

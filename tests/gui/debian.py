@@ -37,7 +37,7 @@ def cache() -> Path:
 
 def place(suite: str) -> Path:
     """The suite's folder; another recipe has another folder."""
-    recipe = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
+    recipe = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:8]
     return cache() / f"{suite}-{recipe}"
 
 
