@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.security import HTTPBearer
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
@@ -23,14 +24,18 @@ from likeness.service.events import events
 from likeness.service.folders import Folders
 from likeness.service.jobs import ENDED, Jobs
 from likeness.service.limits import Limits
+from likeness.service.reference import page
 from likeness.service.refusal import Refused
 from likeness.service.upload import receive
 from likeness.service.workshop import Failure, Stopped, Workshop
 
-__all__ = ["API", "Service", "application"]
+__all__ = ["API", "DOCS", "Service", "application"]
 
 API = 1
 """Version of the HTTP API; it rises when a client of the version before would fail."""
+
+DOCS = "/v1/docs"
+"""The one address that needs no token, so that a browser can show it."""
 
 LOOK = 8.0
 """Seconds that a client waits for the list of methods while the worker starts."""
@@ -74,9 +79,15 @@ def application(service: Service) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=life,
+        dependencies=[Depends(HTTPBearer(auto_error=False))],  # for the description; `Guard` looks at the token
     )
     app.include_router(_about(service))
     app.include_router(_jobs(service))
+
+    @app.get(DOCS, include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page(app.openapi()))
+
     _answers(app)
     return app
 
@@ -136,11 +147,15 @@ def _about(service: Service) -> APIRouter:
         """What can be installed."""
         return schema.Weights(weights=(await look())["weights"])
 
-    @routes.post("/faces", responses=_errors(400, 408, 413, 415, 503, 507), openapi_extra=_form(settings=False))
+    @routes.post("/faces", responses=_errors(400, 408, 413, 415, 429, 503, 507), openapi_extra=_form(False))
     async def faces(request: Request) -> schema.Faces:
         """The faces of photos; only while no job runs or waits."""
+        with service.jobs.room():
+            return await found(request)
+
+    async def found(request: Request) -> schema.Faces:
         async with receive(request, service.folders.incoming, service.limits, settings=False) as upload:
-            if service.jobs.busy or workshop.taken:
+            if service.jobs.busy or workshop.taken:  # looked at last: jobs come first
                 sentence = "A job is being done; ask again when it has ended."
                 raise Refused(503, "busy", sentence, retry_after=2)
             photos = [{"file": str(upload.file(i)), "name": name} for i, name in enumerate(upload.names)]

@@ -102,7 +102,7 @@ class Jobs:
         job = Job(
             id=secrets.token_hex(8),
             name=settings.name or Path(names[0]).stem,
-            message="Waiting",
+            message="Waiting" if self._workshop.device else "Waiting for the models to load",
             created=now(),
             photos=names,
             settings=settings,
@@ -200,7 +200,7 @@ class Jobs:
 
     async def _run(self, job: Job) -> None:
         self._running, self._cancelling = job, False
-        job.state, job.started, job.position = "running", now(), None
+        job.state, job.started, job.position, job.message = "running", now(), None, "Starting"
         self._store.put(job)
         self._touch(job)
         task = {

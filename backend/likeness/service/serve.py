@@ -20,7 +20,7 @@ import uvicorn
 
 from likeness import __version__
 from likeness.errors import LikenessError, WeightsError
-from likeness.service.api import API, Service, application
+from likeness.service.api import API, DOCS, Service, application
 from likeness.service.folders import Folders, write_private
 from likeness.service.guard import Guard
 from likeness.service.jobs import Jobs, now
@@ -81,7 +81,7 @@ def serve(options: Options) -> None:
         service = Service(folders, jobs, workshop, options.limits, str(about["started"]), lambda: server.stop())
         names = {"localhost", socket.gethostname(), socket.getfqdn(), options.host, *options.allow_hosts}
         config = uvicorn.Config(
-            Guard(application(service), token, names),
+            Guard(application(service), token, names, open_paths=[DOCS]),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     def stop_with_stdin(self) -> None:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, AttributeError):  # sys.stdin is None where there is none
             while sys.stdin.buffer.read(1 << 12):
                 pass
         self.stop()

@@ -29,6 +29,8 @@ __all__ = ["Upload", "receive"]
 SETTINGS_BYTES = 1 << 16
 SLACK = 1 << 20
 """Bytes of a request beside its photos: boundaries, headers, settings."""
+SPARE = 512 << 20
+"""Bytes that must be free on the disk beside the photos, for the avatar."""
 PATIENCE = 30.0
 """Seconds that a client may be silent in the middle of an upload."""
 DRAIN = 5.0
@@ -66,8 +68,7 @@ async def receive(request: Request, incoming: Path, limits: Limits, *, settings:
         yield upload
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            sentence = "There is no space left on the disk of the service; free some and send the photos again."
-            raise Refused(507, "no_space", sentence) from error
+            raise _no_space() from error
         raise
     finally:
         await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
@@ -81,6 +82,8 @@ async def _read(request: Request, folder: Path, limits: Limits, settings: bool) 
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limits.total_bytes + SLACK:
         raise _too_much(limits)
+    if shutil.disk_usage(folder).free < SPARE + (int(length) if length.isdecimal() else 0):
+        raise _no_space()
     form = _Form(folder, limits, settings)
     try:
         parser = MultipartParser(
@@ -123,6 +126,10 @@ async def _read(request: Request, folder: Path, limits: Limits, settings: bool) 
     if not form.upload.names:
         raise Refused(422, "no_photos", "No photo was sent; send at least one, in a field called photos.")
     return form.upload
+
+
+def _no_space() -> Refused:
+    return Refused(507, "no_space", "The service's disk is full; free some space there and send the photos again.")
 
 
 def _too_much(limits: Limits) -> Refused:

@@ -33,6 +33,7 @@ TELL_EVERY = 0.05
 def main() -> None:
     """Serve until standard input ends."""
     warnings.simplefilter("ignore")  # of the libraries beneath; ours are errors or notes
+    _yield_to_others()
     end = WorkerEnd({"catalogue": lambda _: catalogue()})
     device = _warm()
     end.send({"event": "ready", "pid": os.getpid(), "device": device, "catalogue": catalogue()})
@@ -78,21 +79,35 @@ def _code(error: LikenessError) -> str:
     return type(error).__name__.removesuffix("Error").lower() + "_error"
 
 
+def _yield_to_others() -> None:
+    """Leave the processor to whoever the user looks at; and where memory runs out, be the one that is ended."""
+    with suppress(OSError, AttributeError):  # Windows: the server chose the priority already
+        os.nice(5)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+
+
 def _warm() -> str:
-    """Import what a job needs and load what every job uses. Returns the device, "cpu" or "cuda"."""
+    """Import what a job needs and use once what every job uses. Returns the device, "cpu" or "cuda"."""
+    import numpy as np
     import torch
 
     from likeness import faces, package, pipeline
     from likeness.heads.library import list_heads, open_head
+    from likeness.methods.registry import list_methods
+    from likeness.photos import Photo
+    from likeness.render.raster import rasterise
     from likeness.weights import face_networks
 
-    del faces, package, pipeline
+    del package, pipeline
+    list_methods()
     with suppress(LikenessError, OSError):  # told when a job meets it
         if face_networks.path().is_file():
-            for name in face_networks.MEMBERS:
-                face_networks.open_network(name)
-        if any(head.status == "ready" for head in list_heads()[:1]):
+            faces.find_all(Photo(Path("blank"), np.zeros((256, 256, 3), np.uint8)))
+        if list_heads()[0].status == "ready":
             open_head("auto")
+        corners = torch.tensor([[0.0, 0.0, 1.0], [0.0, 8.0, 1.0], [8.0, 0.0, 1.0]])
+        rasterise(corners, torch.tensor([[0, 1, 2]]), 8, 8)
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -24,6 +24,9 @@ PATIENCE = 120.0
 PAUSES = (0.0, 1.0, 4.0)
 """Seconds before each new start of a worker that dies before it is ready; after them it counts as failed."""
 
+KILLED = -9
+"""How a process ended that Linux and macOS killed, be it for want of memory."""
+
 log = logging.getLogger(__name__)
 
 
@@ -243,11 +246,11 @@ class Workshop:
         if process is not self._process:
             self._next()
             return
-        self._gone("The worker is restarted")
+        self._gone("The worker is restarted", _how_it_ended(code))
         self._next()
 
-    def _gone(self, message: str) -> None:
-        """The worker is no more: say so to everybody who waits."""
+    def _gone(self, message: str, sentence: str = "") -> None:
+        """The worker is no more: say so to everybody who waits for an answer."""
         was_ready = self._ready.is_set()
         self._process, self.pid = None, None
         self._ready.clear()
@@ -257,7 +260,7 @@ class Workshop:
             self._failures += 1
         for answer in self._answers.values():
             if not answer.done():
-                answer.set_exception(Failure("worker_died", DIED))
+                answer.set_exception(Failure("worker_died", sentence or message))
 
     def _next(self) -> None:
         if self._closed or self._process is not None or self._waker is not None:
@@ -274,16 +277,23 @@ class Workshop:
         self._settled.set()
 
 
-DIED = (
-    "The reconstruction was ended from outside, most likely because memory ran out; "
-    "close other programs or choose a smaller texture size, then start it again."
-)
+def _how_it_ended(code: int) -> str:
+    if code == KILLED:
+        return (
+            "The reconstruction was ended from outside, most likely because memory ran out; "
+            "close other programs or choose a smaller texture size, then start it again."
+        )
+    return (
+        f"The reconstruction crashed (code {code}); start it again, "
+        "and when that happens twice, look into the service's log and report it."
+    )
 
 
 def _apart() -> dict[str, Any]:
     """A process that Ctrl+C in the server's terminal does not reach, and without a window."""
     if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+        own_group = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        return {"creationflags": own_group | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
     return {"start_new_session": True}
 
 
