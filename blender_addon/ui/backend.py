@@ -49,7 +49,7 @@ class LIKENESS_OT_connect(bpy.types.Operator):
         session().problem = ""
         pending = connect(context)
         if bpy.app.background:
-            session().wait(lambda: not pending)
+            session().wait(lambda: bool(pending))
             if session().problem:
                 self.report({"ERROR"}, session().problem)
                 return {"CANCELLED"}
@@ -127,6 +127,10 @@ def connect(context: bpy.types.Context) -> list[bool]:
     return pending
 
 
+def _health(backend: Backend, where: Choice) -> dict[str, Any]:
+    return backend.client(where).health()
+
+
 def _lists(backend: Backend, where: Choice) -> dict[str, Any]:
     client = backend.client(where)
     return {
@@ -173,6 +177,8 @@ def draw_state(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """One line on the state, and what can be done."""
     now = session()
     state = now.backend.state
+    if state in ("running", "connected"):
+        now.health = now.fact(_health, now.backend, choice(context), fresh=3.0) or now.health
     worker = (now.health.get("worker") or {}).get("state", "")
     words = {"stopped": "Not running", "starting": "Starting", "failed": "Does not start"}.get(state, "Running")
     if state in ("running", "connected") and now.health:
@@ -182,12 +188,16 @@ def draw_state(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     if now.backend.message and state != "running":
         paragraph(layout, context, now.backend.message, alert=state == "failed")
     row = layout.row(align=True)
-    if LIKENESS_OT_stop.poll(context):
+    far = preferences(context).kind == "REMOTE"
+    if not LIKENESS_OT_stop.poll(context):
+        row.operator(LIKENESS_OT_connect.bl_idname, text="Connect" if far else "Start", icon="PLAY")
+    elif far:
+        row.operator(LIKENESS_OT_stop.bl_idname, text="Disconnect", icon="UNLINKED")
+    else:
         row.operator(LIKENESS_OT_stop.bl_idname, icon="PAUSE")
         row.operator(LIKENESS_OT_restart.bl_idname, icon="FILE_REFRESH")
-    else:
-        row.operator(LIKENESS_OT_connect.bl_idname, icon="PLAY")
-    row.operator(LIKENESS_OT_show_log.bl_idname, text="Log", icon="TEXT")
+    if not far:
+        row.operator(LIKENESS_OT_show_log.bl_idname, text="Log", icon="TEXT")
 
 
 def draw_preferences(p: Any, layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

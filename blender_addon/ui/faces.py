@@ -18,6 +18,8 @@ from .words import paragraph
 
 __all__ = ["CLASSES", "LIKENESS_OT_find_faces", "draw", "find", "summary", "trouble"]
 
+MOST = 12
+"""Faces of a photo that are offered; the largest come first."""
 BUSY = 5.0
 """Seconds to wait before asking a backend again that is busy with a job."""
 
@@ -98,6 +100,8 @@ def _learn(path: Path) -> Any:
             now.later(BUSY, _ask_again)
         else:
             now.faces[str(path)] = found
+            if len(found["faces"]) > 1:
+                _crops(path, found)
 
     return learn
 
@@ -140,6 +144,11 @@ def trouble(path: Path) -> str:
     return ""
 
 
+def _crops(path: Path, found: dict[str, Any]) -> list[int]:
+    size = (int(found["width"]), int(found["height"]))
+    return [thumbnails.crop(path, face["box"], size) for face in found["faces"][:MOST]]
+
+
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any) -> None:
     """What is wrong with a photo, or its faces where there are several."""
     path = path_of(photo)
@@ -147,13 +156,22 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any) -> 
     found = session().faces.get(str(path))
     if why:
         paragraph(layout, context, why, icon="ERROR", alert=True)
-    elif found and len(found["faces"]) > 1:
-        layout.label(text=f"{len(found['faces'])} faces: whose head?")
+        return
+    row = layout.row()
+    row.template_icon(icon_value=thumbnails.icon(path), scale=4.0)
+    column = row.column()
+    column.scale_y = 0.85
+    if str(path) in session().asked:
+        column.label(text="Looking for faces...")
+    if found:
+        column.label(text=f"{found['width']} x {found['height']} pixels", translate=False)
+        column.label(text="1 face" if len(found["faces"]) == 1 else f"{len(found['faces'])} faces", translate=False)
+    if found and len(found["faces"]) > 1:
+        layout.label(text="Whose head is it?")
         grid = layout.grid_flow(row_major=True, columns=4, even_columns=True, align=True)
-        size = (int(found["width"]), int(found["height"]))
-        for i, face in enumerate(found["faces"][:12]):
+        for i, picture in enumerate(_crops(path, found)):
             cell = grid.column(align=True)
-            cell.template_icon(icon_value=thumbnails.crop(path, face["box"], size), scale=3.0)
+            cell.template_icon(icon_value=picture, scale=3.0)
             pick: Any = cell.operator(
                 LIKENESS_OT_choose_face.bl_idname, text=str(i + 1), depress=photo.face == i, translate=False
             )

@@ -33,13 +33,19 @@ class LIKENESS_PT_main(InTab, bpy.types.Panel):
         from . import set_up
 
         consent.draw_notices(self.layout, context)
-        set_up.draw_if_needed(self.layout, context)
+        if consent.has_agreed(context):
+            set_up.draw_if_needed(self.layout, context)
 
 
 class Child(InTab):
     """A part of the first panel."""
 
     bl_parent_id = "LIKENESS_PT_main"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The notice about faces comes first, alone."""
+        return consent.has_agreed(context)
 
 
 class LIKENESS_PT_output(Child, bpy.types.Panel):

@@ -183,8 +183,11 @@ class LIKENESS_PT_photos(Child, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """List with its buttons, then the faces of the active photo."""
         settings = settings_of(context)
+        if not settings.photos:
+            _draw_empty(self.layout)
+            return
         row = self.layout.row()
-        rows = 5 if settings.photos else 3
+        rows = 5 if len(settings.photos) > 1 else 3
         row.template_list("LIKENESS_UL_photos", "", settings, "photos", settings, "active_photo", rows=rows)
         side = row.column(align=True)
         side.operator(LIKENESS_OT_add_photos.bl_idname, text="", icon="ADD")
@@ -199,6 +202,18 @@ class LIKENESS_PT_photos(Child, bpy.types.Panel):
                 move.step = step
         if 0 <= settings.active_photo < len(settings.photos):
             faces.draw(self.layout, context, settings.photos[settings.active_photo])
+
+
+def _draw_empty(layout: bpy.types.UILayout) -> None:
+    column = layout.column(align=True)
+    box = column.box()
+    hint = box.column(align=True)
+    hint.alignment = "CENTER"
+    hint.label(text="Drop photos of one person here", icon="IMAGE_DATA")
+    row = column.row(align=True)
+    row.scale_y = 1.2
+    row.operator(LIKENESS_OT_add_photos.bl_idname, icon="ADD")
+    row.operator(LIKENESS_OT_paste_photos.bl_idname, text="", icon="PASTEDOWN")
 
 
 def add(context: bpy.types.Context, paths: Iterable[Path]) -> tuple[int, list[str]]:
@@ -237,9 +252,11 @@ def pasted(text: str) -> list[Path]:
 
 def look_at_photos(context: bpy.types.Context) -> None:
     """Let the backend look for faces in new photos, where it is at hand and may."""
-    from .backend import is_at_hand
+    from .backend import connect, is_at_hand
 
     if not bpy.app.background and is_settled(context) and is_at_hand(context):
+        if not session().methods:
+            connect(context)
         faces.find(context, [path_of(photo) for photo in settings_of(context).photos])
 
 

@@ -12,7 +12,7 @@ from .main import Child
 from .obstacles import obstacle
 from .preferences import choice, folder_for, preferences
 from .properties import path_of, settings_of
-from .session import redraw, session
+from .session import drain_and_show, session
 from .task import Task
 from .words import paragraph
 
@@ -30,6 +30,7 @@ Called from a script it returns when the head is there"""  # fmt: skip  # Blende
         name="Bring In", description="Import the head when it is done", default=True, options={"SKIP_SAVE"}
     )
     _timer: Any = None
+    _told: str | None = None
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -57,9 +58,8 @@ Called from a script it returns when the head is there"""  # fmt: skip  # Blende
             task.cancel()
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
-        session().drain()
-        redraw()
-        context.workspace.status_text_set(f"Likeness: {task.text} ({task.total:.0%})   Esc: cancel")
+        drain_and_show()
+        self._tell(context, f"Likeness: {task.text} ({task.total:.0%})   Esc: cancel")
         if task.going:
             return {"PASS_THROUGH"}
         self.cancel(context)
@@ -70,8 +70,12 @@ Called from a script it returns when the head is there"""  # fmt: skip  # Blende
         if self._timer:
             context.window_manager.event_timer_remove(self._timer)
             self._timer = None
-        if context.workspace:
-            context.workspace.status_text_set(None)
+        self._tell(context, None)
+
+    def _tell(self, context: bpy.types.Context, text: str | None) -> None:
+        if text != self._told and context.workspace:
+            context.workspace.status_text_set(text)
+            self._told = text
 
     def execute(self, context: bpy.types.Context) -> Any:
         """For scripts: return when the head is in the scene."""
@@ -90,8 +94,8 @@ Called from a script it returns when the head is there"""  # fmt: skip  # Blende
             session().problem = task.error
             self.report({"ERROR"} if bpy.app.background else {"WARNING"}, task.error)
             return {"CANCELLED"}
-        if self.bring_in:
-            bring_in(context, task.package, settings_of(context).studio)
+        if self.bring_in and not bring_in(context, task.package, settings_of(context).studio):
+            self.report({"ERROR"} if bpy.app.background else {"WARNING"}, session().problem)
         return {"FINISHED"}
 
 
@@ -182,16 +186,21 @@ def begin(context: bpy.types.Context) -> Task:
     return now.task
 
 
-def bring_in(context: bpy.types.Context, package: Path, studio: bool) -> None:
-    """Import an avatar as a step of its own, so that one undo takes it away again."""
+def bring_in(context: bpy.types.Context, package: Path, studio: bool) -> bool:
+    """Import an avatar as a step of its own, so that one undo takes it away again; whether that went well."""
     if context.mode != "OBJECT":
         session().problem = "The head is ready: go to Object Mode, then press Import in Results."
-        return
+        return False
     try:
         operators: Any = bpy.ops
         operators.likeness.import_avatar("EXEC_DEFAULT", True, filepath=str(package), studio=studio)
     except RuntimeError as error:  # how Blender hands an operator's error on
-        session().problem = str(error).removeprefix("Error: ").strip()
+        said = str(error).removeprefix("Error: ").strip()
+        if said.startswith("Python: "):
+            said = "The head is ready, but Blender could not build it; the console says why. Press Import to try again."
+        session().problem = said
+        return False
+    return True
 
 
 def avatars_folder(context: bpy.types.Context) -> Path:

@@ -56,7 +56,11 @@ class LIKENESS_UL_results(bpy.types.UIList):
         if job is None:
             return
         row = layout.row(align=True)
-        row.label(text=item.name, icon_value=_picture(context, job), translate=False)
+        picture = _picture(context, job)
+        if picture:
+            row.label(text=item.name, icon_value=picture, translate=False)
+        else:
+            row.label(text=item.name, icon="USER", translate=False)
         side = row.row()
         side.alignment = "RIGHT"
         if job["state"] == "running":
@@ -217,16 +221,25 @@ def _draw_details(layout: bpy.types.UILayout, context: bpy.types.Context, job: d
         paragraph(layout, context, str(error.get("message") or "It failed."), icon="ERROR", alert=True)
     elif job["state"] in ("running", "queued"):
         paragraph(layout, context, str(job.get("message") or job["state"].capitalize()))
-    column = layout.column(align=True)
+    row = layout.row()
+    picture = _picture(context, job)
+    if picture:
+        row.template_icon(icon_value=picture, scale=4.0)
+    column = row.column(align=True)
     column.scale_y = 0.85
+    for text in _facts(job):
+        column.label(text=text, translate=False)
+    if job.get("licences"):
+        paragraph(layout, context, f"Licences: {licences(job['licences'])}")
+
+
+def _facts(job: dict[str, Any]) -> list[str]:
     count = len(job.get("photos") or ())
     wide = (job.get("settings") or {}).get("texture_size")
-    of = f"{count} photo{'s' * (count != 1)}, {job.get('method')} method, {job.get('head')} head"
-    paragraph(column, context, f"{of}, {wide} px" if wide else of)
+    lines = [f"Method {job.get('method')}, head {job.get('head')}", f"{count} photo{'s' * (count != 1)}, {wide} px"]
     if job.get("has_avatar"):
-        paragraph(column, context, f"{_when(job)}, {size(float(job.get('avatar_bytes') or 0))}")
-    if job.get("licences"):
-        paragraph(column, context, f"Licences: {licences(job['licences'])}")
+        lines.append(f"{_when(job)}, {size(float(job.get('avatar_bytes') or 0))}")
+    return lines
 
 
 def active(context: bpy.types.Context) -> dict[str, Any] | None:

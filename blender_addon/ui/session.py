@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .connection import Backend
     from .task import Task
 
-__all__ = ["CLASSES", "Session", "redraw", "session", "unregister", "wake"]
+__all__ = ["CLASSES", "Session", "drain_and_show", "redraw", "session", "unregister", "wake"]
 
 CLASSES: tuple[type, ...] = ()
 BEAT = 0.1
@@ -65,6 +65,7 @@ class Session:
     """Photos that the backend is looking at."""
     task: Task | None = None
     set_up: SetUp | None = None
+    shown: tuple[Any, ...] = ()
     appointments: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
     """What is to be done later: time (monotonic) and function."""
 
@@ -102,6 +103,17 @@ class Session:
     def forget(self) -> None:
         """Facts are found out anew when they are next asked for."""
         self.facts.clear()
+
+    def looks(self) -> tuple[Any, ...]:
+        """What panels show of what goes on; compared with `shown`, so that nothing is drawn in vain."""
+        task, made = self.task, self.set_up
+        return (
+            len(self.calls),
+            self.problem,
+            task and (task.state, task.text, round(task.total, 2), len(task.notes)),
+            made and (made.state, made.stage, made.message, round(made.fraction, 2)),
+            self.backend.state,
+        )
 
     def drain(self) -> bool:
         """Hand finished work to those who wait for it; whether anything goes on."""
@@ -160,13 +172,24 @@ def _beat() -> float | None:
     if _session is None:
         return None
     try:
-        going = _session.drain()
+        going = drain_and_show()
     except Exception as error:  # a timer that raises is dropped by Blender, and the panel would stand still for ever
         traceback.print_exc()
         _session.problem = f"Likeness met an error that it did not expect ({type(error).__name__}: {error})."
         going = True
-    redraw()
+        redraw()
     return BEAT if going else None
+
+
+def drain_and_show() -> bool:
+    """`Session.drain`, and panels are drawn anew where they would look different; whether anything goes on."""
+    now = session()
+    going = now.drain()
+    looks = now.looks()
+    if looks != now.shown:
+        now.shown = looks
+        redraw()
+    return going
 
 
 def redraw() -> None:

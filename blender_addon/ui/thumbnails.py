@@ -31,7 +31,10 @@ def icon(path: Path) -> int:
 
 
 def crop(path: Path, box: Sequence[float], size: tuple[int, int]) -> int:
-    """The icon of a part of a picture: ``box`` x0, y0, x1, y1 in pixels of the photo of that ``size``."""
+    """The icon of a part of a picture: ``box`` x0, y0, x1, y1 in pixels of the photo of that ``size``.
+
+    The first call for a part must not come from drawing: Blender would show it empty.
+    """
     import numpy as np
 
     pictures, key = _collection(), f"{path}#{','.join(str(round(v)) for v in box)}"
@@ -44,6 +47,8 @@ def crop(path: Path, box: Sequence[float], size: tuple[int, int]) -> int:
         return 0
     flat = np.empty(width * height, np.int32)
     whole.image_pixels.foreach_get(flat)
+    if not flat.any():  # Blender is still reading it
+        return 0
     pixels = flat.reshape(height, width)[::-1]
 
     scale = width / size[0]
