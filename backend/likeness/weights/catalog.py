@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from likeness.errors import WeightsError
+from likeness.licences import is_permissive, strictest_first
 
 __all__ = ["Entry", "Licence", "SourceFile", "entry", "load"]
 
@@ -39,8 +40,8 @@ class SourceFile:
         also: other names it goes by (case does not matter; `*` stands for anything).
         format: which reader takes it, a key of `likeness.weights.convert.FORMATS`.
         url: where it can be had directly, or "".
-        sha256: what it must hash to, or "".
-        known_sha256: what it hashed to where somebody had it; another hash is noted, not refused.
+        sha256, git: the SHA-256, and the id git gives it as a blob, or "": a download must match, of a user's own
+            file a difference is noted.
         size: bytes, 0 where unknown.
         optional: the entry is complete without it.
         any_of: name of a group of which one file is enough, or "".
@@ -57,7 +58,7 @@ class SourceFile:
     also: tuple[str, ...] = ()
     url: str = ""
     sha256: str = ""
-    known_sha256: str = ""
+    git: str = ""
     size: int = 0
     optional: bool = False
     any_of: str = ""
@@ -79,6 +80,7 @@ class Entry:
         used_by: methods and heads that want it.
         licence: of code, weights and model.
         url: the authors' page.
+        archive: where an archive of the files can be had directly, or "".
         obtain: "download" by this program, "sign-up" by the user, "package" from the Python package index.
         how: a sentence: how to get the files.
         check: a sentence: how one sees that they work.
@@ -93,11 +95,22 @@ class Entry:
     used_by: tuple[str, ...]
     licence: Licence
     url: str
+    archive: str
     obtain: Obtain
     how: str
     check: str
     marks: tuple[str, ...]
     files: tuple[SourceFile, ...]
+
+    @property
+    def strictest(self) -> str:
+        """The licence that counts."""
+        return strictest_first(self.licence.parts())[0]
+
+    @property
+    def consent(self) -> bool:
+        """Whether its terms must be agreed to before it is fetched: they are not those of free software."""
+        return not is_permissive(self.strictest)
 
 
 @cache
@@ -124,6 +137,7 @@ def _entry(name: str, table: Mapping[str, Any]) -> Entry:
         used_by=tuple(table.get("used_by", ())),
         licence=Licence(**table["licence"]),
         url=table["url"],
+        archive=table.get("archive", ""),
         obtain=table["obtain"],
         how=table["how"],
         check=table["check"],
