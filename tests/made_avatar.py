@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from likeness.avatar import Avatar, AvatarView, Map, Material
@@ -136,4 +138,25 @@ def make(name: str = "Egg", maps: int = 32) -> Avatar:
         materials=materials,
         views=(view,),
         provenance={"method": "made", "licences": ["CC0-1.0"], "note": "[ 1,  2 ] stays"},
+    )
+
+
+def bending(name: str = "Bending") -> Avatar:
+    """The egg with what FLAME has more: pose correctives, and an expression whose weights go below zero."""
+    egg = make(name)
+    random = np.random.default_rng(3)
+    joints = ("neck", "jaw", "eye.L")
+    correctives = np.zeros((9 * len(joints), len(egg.vertices), 3), np.float32)
+    for k in range(len(correctives)):
+        near = np.exp(-((egg.vertices - egg.vertices[random.integers(400)]) ** 2).sum(1) / 0.03**2)
+        near[near < 1e-3] = 0
+        correctives[k] = near[:, None] * random.normal(0, 0.004, 3)
+    correctives[4] = 0  # an entry without any
+    (view,) = egg.views
+    return replace(
+        egg,
+        correctives=correctives,
+        corrective_joints=joints,
+        expression_limits={"FLAME exp 000": (-3.0, 3.0)},
+        views=(replace(view, expression=view.expression | {"FLAME exp 000": -1.5}),),
     )

@@ -54,7 +54,7 @@ class AvatarView:
         name: file name of the photo without folders.
         photo: (H, W, 3) uint8 sRGB, orientation applied.
         camera: the head's frame to that photo.
-        expression: weights 0..1 by expression name, zeros left out.
+        expression: weights within their limits by expression name, zeros left out.
         pose: (J, 3) float32 axis-angle radians.
         light: (9, 3) float32 radiance of the photo's light, red, green and blue: spherical harmonics up to degree 2 in
             the head's frame, order (0,0) (1,-1) (1,0) (1,1) (2,-2) … (2,2) about +Z; None where it is not known.
@@ -86,6 +86,9 @@ class Avatar:
         materials: by name.
         views: one per photo.
         provenance: method, licences (the strictest first), weights' sha256, versions, date; JSON-serialisable.
+        correctives: (9 K, V, 3) float32 metres per unit of an entry of R - I, row by row, R being the rotation of a
+            joint against its parent, for the K joints named in corrective_joints.
+        expression_limits: lowest and highest weight of the expressions whose weights do not run from 0 to 1.
     """
 
     name: str
@@ -107,3 +110,6 @@ class Avatar:
     materials: dict[str, Material]
     views: tuple[AvatarView, ...]
     provenance: dict[str, Any]
+    correctives: Floats | None = None
+    corrective_joints: tuple[str, ...] = ()
+    expression_limits: dict[str, tuple[float, float]] = field(default_factory=dict)

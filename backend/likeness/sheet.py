@@ -18,7 +18,7 @@ from likeness.avatar import Avatar, AvatarView
 from likeness.blend import Picture, beside, run_blender
 from likeness.camera import Camera
 from likeness.heads.base import triangulate
-from likeness.heads.skinning import linear_blend_skinning
+from likeness.heads.skinning import linear_blend_skinning, pose_correctives
 from likeness.progress import Progress, quiet
 from likeness.render.raster import rasterise
 from likeness.render.view import project
@@ -96,6 +96,9 @@ def posed(avatar: Avatar, view: AvatarView) -> NDArray[np.float32]:
         vertices += weight * avatar.expression[avatar.expression_names.index(name)]
     tensors = (torch.as_tensor(np.asarray(a, np.float32)) for a in (vertices, avatar.joints, view.pose))
     v, joints, pose = (t[None] for t in tensors)
+    if avatar.correctives is not None:
+        bending = [avatar.joint_names.index(name) for name in avatar.corrective_joints]
+        v = v + pose_correctives(pose[:, bending], torch.as_tensor(avatar.correctives))
     weights = torch.as_tensor(avatar.skin_weights)
     return np.asarray(linear_blend_skinning(v, joints, pose, avatar.joint_parents, weights)[0].numpy(), np.float32)
 

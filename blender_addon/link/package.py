@@ -30,6 +30,7 @@ MAX_NAMES = 1024
 MAX_SIDE = 8192
 MAX_PHOTO_PIXELS = 1 << 27
 MAX_COORDINATE = 100.0
+MAX_WEIGHT = 10.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Package:
 
     vertices (V, 3) float32; polygons (F, 4) int32, -1 last for triangles; uv (T, 2) float32, origin lower left;
     polygons_uv (F, 4) int32; polygon_region (F,) int32 into regions, pairs of region name and material name;
-    expression rows (n, 3) metres, skin rows per joint, group rows per group.
+    expression rows (n, 3) metres, skin rows per joint, group rows per group; corrective rows (n, 3) metres per unit of an
+    entry of R - I, nine per joint in corrective_joints, row by row; expression_limits where they are not 0 and 1.
     """
 
     name: str
@@ -133,6 +135,9 @@ class Package:
     materials: dict[str, Material]
     views: list[View]
     provenance: dict[str, Any]
+    corrective_joints: list[str]
+    corrective: Sparse
+    expression_limits: dict[str, tuple[float, float]]
 
 
 @contextmanager
@@ -189,6 +194,12 @@ def _package(store: Store, m: dict[str, Any]) -> Package:
     expressions, groups = _names(m["expressions"]), _names(m["groups"])
     joints = _joints(m["joints"])
     skin = _sparse(arrays, "skin", len(joints), V, ())
+    turning = _names(m["corrective_joints"])
+    _require(set(turning) <= {j.name for j in joints}, "it has pose correctives of unknown joints")
+    limits = {_name(k): (float(low), float(high)) for k, (low, high) in m["expression_limits"].items()}
+    _require(set(limits) <= set(expressions), "it has limits of unknown expressions")
+    ok = all(-MAX_WEIGHT <= low <= 0 < high <= MAX_WEIGHT for low, high in limits.values())
+    _require(ok, "an expression's limits are out of range")
     total = np.bincount(skin.vertex, skin.value, V)
     _require(bool((abs(total - 1) < 1e-2).all() and (skin.value >= -1e-3).all()), "skin weights do not sum to 1")
     return Package(
@@ -207,8 +218,11 @@ def _package(store: Store, m: dict[str, Any]) -> Package:
         groups=groups,
         group=_sparse(arrays, "group", len(groups), V, ()),
         materials={_name(k): _material(store, v) for k, v in m["materials"].items()},
-        views=[_view(store, v, set(expressions), len(joints)) for v in m["views"]],
+        views=[_view(store, v, dict.fromkeys(expressions, (0.0, 1.0)) | limits, len(joints)) for v in m["views"]],
         provenance=dict(m["provenance"]),
+        corrective_joints=turning,
+        corrective=_sparse(arrays, "corrective", 9 * len(turning), V, (3,)),
+        expression_limits=limits,
     )
 
 
@@ -309,7 +323,7 @@ def _picture(store: Store, name: Any, folder: str, suffixes: tuple[str, ...]) ->
     return path, picture_size(path)
 
 
-def _view(store: Store, data: dict[str, Any], known: set[str], joints: int) -> View:
+def _view(store: Store, data: dict[str, Any], known: dict[str, tuple[float, float]], joints: int) -> View:
     c = data["camera"]
     _require(c["kind"] in ("perspective", "orthographic"), "a camera is of an unknown kind")
     fx, fy, cx, cy = (float(c[k]) for k in ("fx", "fy", "cx", "cy"))
@@ -323,8 +337,9 @@ def _view(store: Store, data: dict[str, Any], known: set[str], joints: int) -> V
         raise PackageError(f"The package {store.path} is refused: {data['photo']} is {size[0]} x {size[1]} pixels.")
     _require(size == (c["width"], c["height"]), "a camera is for a picture of another size")
     expression = {str(k): float(v) for k, v in data["expression"].items()}
-    _require(set(expression) <= known, "a photo has an unknown expression")
-    _require(all(-1e-3 <= v <= 1.001 for v in expression.values()), "an expression is out of range")
+    _require(set(expression) <= set(known), "a photo has an unknown expression")
+    ok = all(known[k][0] - 1e-3 <= v <= known[k][1] + 1e-3 for k, v in expression.items())
+    _require(ok, "an expression is out of range")
     pose = _floats(np.array(data["pose"], float).reshape(joints, 3), 3)
     camera = Camera(c["kind"], *size, fx, fy, cx, cy, rotation, translation)
     lit = data.get("light")

@@ -7,6 +7,7 @@ import bpy
 
 from ..link.package import Package
 from . import owned, provenance
+from .correctives import add_correctives
 from .find import give_role
 from .head import Head
 from .limits import add_limits
@@ -36,6 +37,7 @@ def build(package: Package, scene: bpy.types.Scene | None = None, *, studio: boo
     collection.objects.link(mesh)
     add_modifiers(mesh, rig)
     add_limits(rig, mesh, package)
+    add_correctives(mesh, rig, package)
     give_role(mesh, "head")
     give_role(rig, "rig")
 

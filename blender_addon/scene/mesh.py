@@ -73,7 +73,7 @@ def _add_shape_keys(head: bpy.types.Object, package: Package) -> None:
     rest = to_blender(package.vertices)
     for i, name in enumerate(package.expressions):
         key = head.shape_key_add(name=name, from_mix=False)
-        key.slider_min, key.slider_max = 0.0, 1.0
+        key.slider_min, key.slider_max = package.expression_limits.get(name, (0.0, 1.0))
         key.value = 0.0  # since 5.0 a new key starts at 1
         vertex, delta = package.expression.row(i)
         place = rest.copy()

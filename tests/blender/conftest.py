@@ -21,6 +21,7 @@ from likeness.render.view import project
 from likeness.sheet import posed
 
 ROOT = Path(__file__).parents[2]
+POSES = 200
 SIDE = 300
 """Height in pixels of the silhouettes."""
 
@@ -50,6 +51,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package.save(made, folder / "Egg.likeness")
     package.save(made, folder / "zipped.zip")
     hostile(folder)
+    bending(folder)
     expected = {"vertices": made.vertices, "polygons": made.polygons, "region": made.polygon_region}
     for i, view in enumerate(made.views):
         expected[f"posed_{i}"] = posed(made, view)
@@ -58,6 +60,16 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "expected.npz", **expected)
     runpy.run_path(str(ROOT / "build_addon.py"))["build"](folder)
     return folder
+
+
+def bending(folder: Path) -> None:
+    """A head with pose correctives, and 200 random poses of it as the backend has them."""
+    made = made_avatar.bending()
+    package.save(made, folder / "Bending.likeness")
+    poses = np.random.default_rng(5).normal(0, 0.5, (POSES, len(made.joint_names), 3)).astype(np.float32)
+    (view,) = made.views
+    vertices = [posed(made, replace(view, pose=pose)) for pose in poses]
+    np.savez(folder / "bending.npz", pose=poses, vertices=vertices)
 
 
 def silhouette(made: Avatar, camera: Camera, vertices: np.ndarray) -> np.ndarray:

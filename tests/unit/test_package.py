@@ -63,6 +63,17 @@ def test_round_trip(avatar: Avatar, tmp_path: Path, name: str) -> None:
     assert [p.name for p in path.parent.iterdir()] == [name]
 
 
+def test_round_trip_of_correctives_and_limits(tmp_path: Path) -> None:
+    bending = made_avatar.bending()
+    back = package.load(package.save(bending, tmp_path / "Bending.likeness"))
+    assert back.corrective_joints == bending.corrective_joints
+    assert back.correctives is not None
+    assert bending.correctives is not None
+    np.testing.assert_allclose(back.correctives, bending.correctives, atol=1.01e-6)
+    assert back.expression_limits == bending.expression_limits
+    assert back.views[0].expression["FLAME exp 000"] == -1.5
+
+
 def test_the_same_avatar_gives_the_same_bytes(avatar: Avatar, tmp_path: Path) -> None:
     first = package.save(avatar, tmp_path / "a.zip").read_bytes()
     assert package.save(avatar, tmp_path / "b.zip").read_bytes() == first

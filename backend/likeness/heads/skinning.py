@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["axis_angle_to_matrix", "linear_blend_skinning"]
+__all__ = ["axis_angle_to_matrix", "linear_blend_skinning", "pose_correctives"]
 
 
 def axis_angle_to_matrix(rotation: Tensor) -> Tensor:
@@ -15,6 +15,19 @@ def axis_angle_to_matrix(rotation: Tensor) -> Tensor:
     skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*rotation.shape[:-1], 3, 3)
     matrix: Tensor = torch.linalg.matrix_exp(skew)
     return matrix
+
+
+def pose_correctives(rotations: Tensor, correctives: Tensor) -> Tensor:
+    """What bent joints add to the rest vertices before skinning, (B, V, 3) metres.
+
+    Args:
+        rotations: (B, K, 3) axis-angle radians of the joints that have correctives.
+        correctives: (9 K, V, 3) metres per unit of an entry of R - I, row by row.
+
+    Source: SMPL (Loper et al. 2015), section 3.2; FLAME (Li et al. 2017), section 3.
+    """
+    bent = axis_angle_to_matrix(rotations) - torch.eye(3, dtype=rotations.dtype, device=rotations.device)
+    return torch.einsum("bk,kvc->bvc", bent.flatten(1), correctives)
 
 
 def linear_blend_skinning(

@@ -24,6 +24,9 @@ MAX_DENSE = 1 << 26
 """Most entries of vertices x keys or vertices x joints; 768 MB of deltas."""
 MAX_MAP_SIDE = 8192
 MAX_PHOTO_PIXELS = 1 << 27
+MAX_CORRECTIVE_JOINTS = 16
+MAX_WEIGHT = 10.0
+"""Of an expression; Blender's sliders go no further."""
 MAX_COORDINATE = 100.0
 """Metres from the origin; a head is about 0.3."""
 
@@ -67,7 +70,11 @@ def check(avatar: Avatar) -> None:
     _require(all(_word(m) for m in a.region_materials.values()), "a region has no usable material name")
     _names(a.expression_names, "expressions", MAX_KEYS)
     _floats(a.expression, (len(a.expression_names), V, 3), "expression", MAX_COORDINATE)
+    for name, (low, high) in a.expression_limits.items():
+        known = name in a.expression_names and -MAX_WEIGHT <= low <= 0 < high <= MAX_WEIGHT
+        _require(known, f"the limits of the expression {name[:63]!r} are unknown or out of range")
     _joints(a)
+    _correctives(a)
     _names(tuple(a.groups), "groups", MAX_NAMES)
     for name, weights in a.groups.items():
         _floats(weights, (V,), f"group {name}", 1.001, -0.001)
@@ -120,6 +127,15 @@ def _joints(a: Avatar) -> None:
     _require(bool((abs(a.skin_weights.sum(1) - 1) < 1e-3).all()), "skin_weights do not sum to 1")
 
 
+def _correctives(a: Avatar) -> None:
+    names = a.corrective_joints
+    _require(set(names) <= set(a.joint_names) and len(set(names)) == len(names), "pose correctives of unknown joints")
+    _require((a.correctives is None) == (not names), "pose correctives and their joints differ")
+    if a.correctives is not None:
+        _require(len(names) <= MAX_CORRECTIVE_JOINTS, "it has too many pose correctives")
+        _floats(a.correctives, (9 * len(names), len(a.vertices), 3), "correctives", MAX_COORDINATE)
+
+
 def _material(name: str, material: Material) -> None:
     _require(_word(name), f"{name[:63]!r} is no usable material name")
     _require(len(material.maps) <= 32 and len(material.values) <= 64, f"material {name} holds too much")
@@ -165,8 +181,8 @@ def _view(view: AvatarView, a: Avatar) -> None:
     _require(min(c.fx, c.fy) > 0, f"the camera of {view.name} has no positive focal length")
     rigid = np.allclose(c.rotation @ c.rotation.T, np.eye(3), atol=1e-3) and np.linalg.det(c.rotation) > 0
     _require(bool(rigid), f"the camera of {view.name} has no proper rotation")
-    known = set(a.expression_names)
-    ok = all(n in known and -1e-3 <= w <= 1.001 for n, w in view.expression.items())
+    known = dict.fromkeys(a.expression_names, (0.0, 1.0)) | a.expression_limits
+    ok = all(n in known and known[n][0] - 1e-3 <= w <= known[n][1] + 1e-3 for n, w in view.expression.items())
     _require(ok, f"the expression in {view.name} is unknown or out of range")
     _floats(view.pose, (len(a.joint_names), 3), f"the pose in {view.name}", 7.0)
     if view.light is not None:

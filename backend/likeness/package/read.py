@@ -67,6 +67,8 @@ def _avatar(store: Store, m: dict[str, Any]) -> Avatar:
     names, joints, groups = _texts(m["expressions"]), list(m["joints"]), _texts(m["groups"])
     check_sizes(V, len(polygons), len(names), len(joints), len(groups))
     group_weights = _dense(arrays, "group", len(groups), V, ())
+    turning = _texts(m["corrective_joints"])
+    check_sizes(V, len(polygons), 9 * len(turning), len(joints), len(groups))
     regions = list(m["regions"])
     return Avatar(
         name=_text(m["name"]),
@@ -88,6 +90,9 @@ def _avatar(store: Store, m: dict[str, Any]) -> Avatar:
         materials={_text(k): _material(store, v) for k, v in m["materials"].items()},
         views=tuple(_view(store, v, len(joints)) for v in m["views"]),
         provenance=dict(m["provenance"]),
+        correctives=_dense(arrays, "corrective", 9 * len(turning), V, (3,)) if turning else None,
+        corrective_joints=turning,
+        expression_limits={_text(k): (float(low), float(high)) for k, (low, high) in m["expression_limits"].items()},
     )
 
 

@@ -86,6 +86,8 @@ def _files(avatar: Avatar) -> Iterator[tuple[str, bytes]]:
         ],
         "regions": [{"name": n, "material": avatar.region_materials[n]} for n in avatar.region_names],
         "expressions": list(avatar.expression_names),
+        "expression_limits": {name: list(limits) for name, limits in avatar.expression_limits.items()},
+        "corrective_joints": list(avatar.corrective_joints),
         "groups": list(avatar.groups),
         "materials": materials,
         "views": views,
@@ -146,6 +148,7 @@ def _geometry(a: Avatar) -> bytes:
         ("expression", a.expression),
         ("skin", np.ascontiguousarray(a.skin_weights.T)),
         ("group", groups),
+        ("corrective", np.zeros((0, len(a.vertices), 3), np.float32) if a.correctives is None else a.correctives),
     ):
         start, vertex, value = _sparse(dense)
         arrays |= {f"{name}_start": start, f"{name}_vertex": vertex, f"{name}_value": value}
