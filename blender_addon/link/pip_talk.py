@@ -63,7 +63,9 @@ class PipTalk:
         else:
             self._said.append(line)
             if line.startswith(_INSTALLING):
-                self.changed, self.message = True, f"Installing {line.count(',') + 1} packages"
+                names = line.partition(":")[2].split(",")
+                what = names[0].strip() if len(names) == 1 else f"{len(names)} packages"
+                self.changed, self.message = True, f"Installing {what}"
             elif found := _FETCHING.match(line) or _FROM_DISK.match(line):
                 self._name = found[1].replace("_", "-")
                 self.message = f"Fetching {self._name}"

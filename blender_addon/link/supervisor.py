@@ -21,7 +21,11 @@ START_PATIENCE = 120.0
 """Seconds that a server may take to listen: a cold disk and a virus scanner make a first start slow."""
 HEALTH_PATIENCE = 10.0
 STOP_PATIENCE = 5.0
-STEP = 0.05
+REFUSED = 2
+"""Exit status of a server that may not start, as when another one holds its home."""
+REFUSED_PATIENCE = 8.0
+"""Seconds in which that other one should say where it is, or be gone."""
+STEP, RETRY = 0.05, 0.5
 MAX_LOG = 1 << 21
 
 
@@ -138,25 +142,29 @@ class Supervisor:
             ) from error
         end = time.monotonic() + STOP_PATIENCE
         while time.monotonic() < end and server_file.read(self._home) is not None:
-            self._pause()
+            self._pause(STEP)
         self._end(STOP_PATIENCE)
 
     def _start(self) -> Client:
         self._state, self._message = "starting", "Starting the backend"
         before = server_file.read(self._home)  # left by a server that was killed
+        begun = time.monotonic()
         child = self._process = self._spawn()
-        end = time.monotonic() + START_PATIENCE
-        while time.monotonic() < end:
-            self._pause()
-            # Read before the file: a server that lost the race for this home ends after the other has written it.
+        while time.monotonic() - begun < START_PATIENCE:
+            self._pause(STEP)
             ended = child.poll()
             found = server_file.read(self._home)
             if found is not None and found != before and (health := _health(found, HEALTH_PATIENCE)):
-                if not self._is_right(health):
+                if ended is not None or not self._is_right(health):
                     self._end(STOP_PATIENCE)
+                if not self._is_right(health):
                     raise self._wrong(health)
                 return Client(found.url, found.token)
-            if ended is not None:
+            if ended == REFUSED and time.monotonic() - begun < REFUSED_PATIENCE:
+                self._end(0.0)
+                self._pause(RETRY)
+                child = self._process = self._spawn()
+            elif ended is not None:
                 self._end(0.0)
                 raise ServiceError(f"The backend could not be started: {self._last_words(ended)}", "start")
         self._end(0.0)
@@ -191,9 +199,9 @@ class Supervisor:
         if child is not None:
             process.end(child, patience)
 
-    def _pause(self) -> None:
-        if self._stop.wait(STEP):
-            self._end(STOP_PATIENCE)
+    def _pause(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            self._end(RETRY)
             raise ServiceError("The start of the backend was given up.", "cancelled")
 
     def _wrong(self, health: dict[str, Any]) -> ServiceError:

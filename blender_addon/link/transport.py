@@ -169,6 +169,8 @@ class Transport:
             message, code = str(told["message"]), str(told["code"])
         except (ServiceError, KeyError, TypeError, IndexError):
             return self._strange(answer.status)
+        if answer.status == 401:
+            message = f"The server at {self.url} does not accept the token; check it in the add-on's preferences."
         return ServiceError(message, code, answer.status, _seconds(answer.headers.get("Retry-After")))
 
     def _strange(self, status: int | None = None) -> ServiceError:
