@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from fastapi.security import HTTPBearer
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from likeness import __version__
 from likeness.service import schema
@@ -309,15 +310,22 @@ def _answers(app: FastAPI) -> None:
         return answer(422, "invalid", f"The request is refused: {_first(list(error.errors()))}.")
 
     @app.exception_handler(HTTPException)
-    async def other(_: Request, error: HTTPException) -> JSONResponse:
+    async def other(request: Request, error: HTTPException) -> JSONResponse:
         sentences = {
             404: ("not_found", "There is nothing at this address; see /v1/openapi.json for what there is."),
             405: ("wrong_verb", "This address does not take that verb; see /v1/openapi.json for what it takes."),
         }
         code, message = sentences.get(error.status_code, ("refused", str(error.detail)))
-        return answer(error.status_code, code, message, error.headers)
+        headers = {"Allow": _verbs(app, request)} if error.status_code == 405 else error.headers
+        return answer(error.status_code, code, message, headers)
 
     @app.exception_handler(Exception)
     async def unforeseen(_: Request, error: Exception) -> JSONResponse:
         sentence = f"The service failed ({type(error).__name__}); its log says more, please report it."
         return answer(500, "internal", sentence)
+
+
+def _verbs(app: FastAPI, request: Request) -> str:
+    """What an address takes; Starlette would tell of the first route alone."""
+    routes = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({verb for route in routes for verb in getattr(route, "methods", ())}))

@@ -1,4 +1,4 @@
-"""A small square of the first photo around the face, for lists."""
+"""Small squares of photos around faces, for lists."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from likeness.avatar import Avatar
 
-__all__ = ["write_preview"]
+__all__ = ["face_picture", "write_preview"]
 
 SIDE = 256
 """Pixels."""
@@ -21,6 +22,13 @@ BELOW = 0.02
 """Metres from the eyes down to the middle of the square."""
 
 
+FACE_SIDE = 128
+"""Pixels of the picture of one face of several."""
+
+FACE_MARGIN = 0.65
+"""Half of its side, as a share of the larger side of the face's box."""
+
+
 def write_preview(avatar: Avatar, path: Path) -> None:
     """Write a PNG of 256 x 256 pixels, beside it and renamed; raises ValueError where the face is out of the photo."""
     view = avatar.views[0]
@@ -29,13 +37,23 @@ def write_preview(avatar: Avatar, path: Path) -> None:
     up = np.array([0.0, 1.0, 0.0])
     middle, above = view.camera.project(np.stack([eyes - BELOW * up, eyes + (WIDTH / 2 - BELOW) * up]))
     half = max(float(np.linalg.norm(middle - above)), 16.0)
-    scale = SIDE / (2 * half)
-    move = np.array([[scale, 0, SIDE / 2 - scale * middle[0]], [0, scale, SIDE / 2 - scale * middle[1]]])
+    aside = path.with_name(f".{path.name}.part")
+    aside.write_bytes(_square(view.photo, middle, half, SIDE))
+    aside.replace(path)
+
+
+def face_picture(pixels: NDArray[np.uint8], box: NDArray[np.floating]) -> bytes:
+    """A PNG of 128 x 128 pixels of the face in a ``box`` (left, top, right, bottom) of ``pixels`` (H, W, 3)."""
+    half = max(float(max(box[2] - box[0], box[3] - box[1])) * FACE_MARGIN, 4.0)
+    return _square(pixels, np.array([box[0] + box[2], box[1] + box[3]]) / 2, half, FACE_SIDE)
+
+
+def _square(pixels: NDArray[np.uint8], middle: NDArray[np.floating], half: float, side: int) -> bytes:
+    scale = side / (2 * half)
+    move = np.array([[scale, 0, side / 2 - scale * middle[0]], [0, scale, side / 2 - scale * middle[1]]])
     flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    picture = cv2.warpAffine(view.photo, move, (SIDE, SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    picture = cv2.warpAffine(pixels, move, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not done:
         raise ValueError("the picture cannot be encoded")
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_bytes(data.tobytes())
-    aside.replace(path)
+    return data.tobytes()

@@ -45,6 +45,9 @@ class Error(BaseModel):
     error: Problem
 
 
+FaceIndex = Annotated[int, Field(ge=0, le=99)]
+
+
 class Settings(BaseModel):
     """What a user chooses for a job."""
 
@@ -54,7 +57,9 @@ class Settings(BaseModel):
     head: Word = Field(default="auto", description="One of GET /v1/heads, or auto.")
     texture_size: int = Field(default=2048, ge=256, le=4096, description="Side of the maps in texels.")
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
-    face: int | None = Field(default=None, ge=0, le=99, description="Which face of each photo, 0 is the largest.")
+    face: FaceIndex | list[FaceIndex] | None = Field(
+        default=None, description="Which face, 0 is the largest: one number for all photos, or one for each."
+    )
     name: str | None = Field(
         default=None, max_length=80, description="Of the avatar; the first photo's name when left out."
     )
@@ -191,6 +196,7 @@ class Face(BaseModel):
 
     box: tuple[float, float, float, float] = Field(description="Left, top, right, bottom in pixels, upright photo.")
     score: float = Field(ge=0, le=1)
+    picture: str = Field(default="", description="PNG of 128 x 128 pixels, base64, where the photo has several faces.")
 
 
 class PhotoFaces(BaseModel):

@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 import warnings
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -28,6 +29,9 @@ __all__ = ["main"]
 
 TELL_EVERY = 0.05
 """Seconds between two tellings of the same stage."""
+
+SHOWN = 12
+"""Faces of a photo that are answered with a picture, the largest."""
 
 
 def main() -> None:
@@ -174,6 +178,7 @@ def _write_beside(path: Path, content: bytes) -> None:
 
 def _faces(message: Message, _: Progress) -> Message:
     from likeness import faces
+    from likeness.service.preview import face_picture
 
     found = []
     for photo in message["photos"]:
@@ -181,9 +186,15 @@ def _faces(message: Message, _: Progress) -> Message:
         try:
             (read,) = _photos({"photos": [photo]})
             entry |= {"width": read.width, "height": read.height}
+            several = faces.find_all(read)
+            shown = SHOWN if len(several) > 1 else 0
             entry["faces"] = [
-                {"box": [round(float(v), 2) for v in face.box], "score": min(1.0, float(face.score))}
-                for face in faces.find_all(read)
+                {
+                    "box": [round(float(v), 2) for v in face.box],
+                    "score": min(1.0, float(face.score)),
+                    "picture": b64encode(face_picture(read.pixels, face.box)).decode() if i < shown else "",
+                }
+                for i, face in enumerate(several)
             ]
         except LikenessError as error:
             entry["error"] = " ".join(str(error).split())
