@@ -23,7 +23,7 @@ def reconstruct(
     settings: Settings | None = None,
     *,
     name: str | None = None,
-    face: int | None = None,
+    face: int | Sequence[int] | None = None,
     progress: Progress = quiet,
 ) -> Avatar:
     """Photos of one person to an avatar.
@@ -33,7 +33,7 @@ def reconstruct(
         method: name of the method, see `likeness.list_methods`.
         settings: head model, texture size, seed.
         name: of the avatar; the first photo's file name when left out.
-        face: which face of each photo, counted from the largest (0); the largest when left out.
+        face: which face, counted from the largest (0), of all photos or of each; the largest when left out.
         progress: hears of every stage and may raise `Cancelled`.
 
     Raises:
@@ -41,6 +41,11 @@ def reconstruct(
     """
     if not sources:
         raise PhotoError("No photo was given; give at least one.")
+    which = [face] * len(sources) if face is None or isinstance(face, int) else list(face)
+    if len(which) != len(sources):
+        raise PhotoError(
+            f"Faces were chosen for {len(which)} photos, but {len(sources)} were given; choose one for each."
+        )
     settings = settings or Settings()
     chosen = find_method(method)()
 
@@ -50,7 +55,7 @@ def reconstruct(
         photo = source if isinstance(source, Photo) else photos.load(Path(source))
         for note in photo.notes:
             progress("note", 0.0, f"{photo.path.name}: {note}")
-        found.append(faces.find(photo, face))
+        found.append(faces.find(photo, which[i]))
     progress("faces", 1.0, f"Found the face in {len(found)} photo{'s' * (len(found) > 1)}")
 
     reconstruction = chosen.reconstruct(found, settings, progress)
