@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import errno
-import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
+from .aside import Aside
 from .transport import ServiceError, Transport
 from .upload import Upload
 
@@ -100,9 +98,8 @@ class Client:
 
         ``progress`` hears the fraction done and may raise to stop; nothing is left behind then.
         """
-        with self._http.open("GET", _path(job_id, "/avatar")) as answer, _aside(target) as file:
-            total = int(answer.headers.get("Content-Length") or 0)
-            done = 0
+        with self._http.open("GET", _path(job_id, "/avatar")) as answer, Aside(target) as file:
+            done, total = 0, answer.length
             while piece := answer.read(CHUNK):
                 file.write(piece)
                 done += len(piece)
@@ -115,7 +112,7 @@ class Client:
     def preview(self, job_id: str, target: Path) -> Path | None:
         """Fetch the picture of a job, a PNG, to ``target``; None where it has none."""
         try:
-            with self._http.open("GET", _path(job_id, "/preview")) as answer, _aside(target) as file:
+            with self._http.open("GET", _path(job_id, "/preview")) as answer, Aside(target) as file:
                 file.write(answer.read())
         except ServiceError as error:
             if error.status == 404:
@@ -150,22 +147,3 @@ class Client:
 
 def _path(job_id: str, rest: str = "") -> str:
     return f"/v1/jobs/{quote(job_id, safe='')}{rest}"
-
-
-@contextmanager
-def _aside(target: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its place when the block ends well, and is gone otherwise. Raises ServiceError."""
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("xb") as file:
-            yield file
-        beside.replace(target)
-    except OSError as error:
-        if error.filename is None and error.errno != errno.ENOSPC:
-            raise  # the network's
-        full = error.errno == errno.ENOSPC
-        why = "the disk is full" if full else error.strerror
-        raise ServiceError(f"{target} cannot be written ({why}).", "no_space" if full else "file") from error
-    finally:
-        beside.unlink(missing_ok=True)

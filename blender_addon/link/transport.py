@@ -7,13 +7,13 @@ import ipaddress
 import json
 import math
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["ServiceError", "Transport", "is_loopback"]
+__all__ = ["Answer", "ServiceError", "Transport", "is_loopback"]
 
 MAX_JSON = 1 << 24
 
@@ -45,6 +45,22 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+class Answer:
+    """What a server says to one request."""
+
+    def __init__(self, answer: HTTPResponse, network: Callable[[], AbstractContextManager[None]]) -> None:
+        """``network`` turns what goes wrong into a ServiceError."""
+        self._answer, self._network = answer, network
+        self.status = answer.status
+        length = answer.headers.get("Content-Length", "")
+        self.length = int(length) if length.isdecimal() else 0
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most ``size``; b"" at the end. Raises ServiceError."""
+        with self._network():
+            return self._answer.read(None if size < 0 else size)
 
 
 class Transport:
@@ -99,15 +115,29 @@ class Transport:
         body: Iterable[bytes] = (),
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
-    ) -> Iterator[HTTPResponse]:
+    ) -> Iterator[Answer]:
         """A successful answer, to be read inside the ``with`` block. Raises ServiceError."""
         timeout = timeout or self.timeout
         link = self._connection(timeout)
+
+        def network() -> AbstractContextManager[None]:
+            return self._network(timeout)
+
         try:
-            answer = self._ask(link, method, path, body, headers or {})
+            with network():
+                raw = self._ask(link, method, path, body, headers or {})
+            answer = Answer(raw, network)
             if not 200 <= answer.status < 300:
-                raise self._refusal(answer)
+                raise self._refusal(answer, raw.headers.get("Retry-After"))
             yield answer
+        finally:
+            link.close()
+
+    @contextmanager
+    def _network(self, timeout: float) -> Iterator[None]:
+        """What goes wrong on the way, as one sentence."""
+        try:
+            yield
         except ssl.SSLCertVerificationError as error:
             raise ServiceError(
                 f"The certificate of {self.host} is not trusted ({error.verify_message.rstrip('.')}): "
@@ -118,14 +148,14 @@ class Transport:
             raise ServiceError(f"{self.host} does not answer with TLS; check the address {self.url}.") from error
         except TimeoutError as error:
             raise ServiceError(f"The server at {self.url} did not answer within {timeout:.0f} seconds.") from error
+        except IncompleteRead as error:
+            raise ServiceError(f"The server at {self.url} broke the connection.") from error
         except HTTPException as error:
             raise self._strange() from error
         except ConnectionError as error:
             raise ServiceError(f"The server at {self.url} is not there or broke the connection.") from error
         except OSError as error:
             raise ServiceError(f"The server at {self.url} cannot be reached ({error.strerror or error}).") from error
-        finally:
-            link.close()
 
     def _trust(self, ca_file: str | None) -> ssl.SSLContext:
         try:
@@ -151,7 +181,7 @@ class Transport:
             raise error
         return link.getresponse()
 
-    def _object(self, answer: HTTPResponse) -> dict[str, Any]:
+    def _object(self, answer: Answer) -> dict[str, Any]:
         content = answer.read(MAX_JSON + 1)
         if not content and answer.status in (202, 204):
             return {}
@@ -163,7 +193,7 @@ class Transport:
             raise self._strange(answer.status)
         return value
 
-    def _refusal(self, answer: HTTPResponse) -> ServiceError:
+    def _refusal(self, answer: Answer, retry_after: str | None) -> ServiceError:
         try:
             told = self._object(answer)["error"]
             message, code = str(told["message"]), str(told["code"])
@@ -171,7 +201,7 @@ class Transport:
             return self._strange(answer.status)
         if answer.status == 401:
             message = f"The server at {self.url} does not accept the token; check it in the add-on's preferences."
-        return ServiceError(message, code, answer.status, _seconds(answer.headers.get("Retry-After")))
+        return ServiceError(message, code, answer.status, _seconds(retry_after))
 
     def _strange(self, status: int | None = None) -> ServiceError:
         return ServiceError(
