@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,13 +43,13 @@ def write_preview(avatar: Avatar, path: Path) -> None:
     aside.replace(path)
 
 
-def face_picture(pixels: NDArray[np.uint8], box: NDArray[np.floating]) -> bytes:
+def face_picture(pixels: NDArray[np.uint8], box: NDArray[np.floating[Any]]) -> bytes:
     """A PNG of 128 x 128 pixels of the face in a ``box`` (left, top, right, bottom) of ``pixels`` (H, W, 3)."""
     half = max(float(max(box[2] - box[0], box[3] - box[1])) * FACE_MARGIN, 4.0)
     return _square(pixels, np.array([box[0] + box[2], box[1] + box[3]]) / 2, half, FACE_SIDE)
 
 
-def _square(pixels: NDArray[np.uint8], middle: NDArray[np.floating], half: float, side: int) -> bytes:
+def _square(pixels: NDArray[np.uint8], middle: NDArray[np.floating[Any]], half: float, side: int) -> bytes:
     scale = side / (2 * half)
     move = np.array([[scale, 0, side / 2 - scale * middle[0]], [0, scale, side / 2 - scale * middle[1]]])
     flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
