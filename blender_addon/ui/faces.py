@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from base64 import b64decode
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,6 @@ from .words import paragraph
 
 __all__ = ["CLASSES", "LIKENESS_OT_find_faces", "draw", "find", "summary", "trouble"]
 
-MOST = 12
-"""Faces of a photo that are offered; the largest come first."""
 BUSY = 5.0
 """Seconds to wait before asking a backend again that is busy with a job."""
 
@@ -77,10 +77,10 @@ def find(context: bpy.types.Context, paths: Sequence[Path]) -> None:
     where = choice(context)
     for path in new:
         now.asked.add(str(path))
-        now.call(_ask, now.backend, where, path, then=_learn(path), failed=_failed(path))
+        now.call(_ask, now.backend, where, path, Path(bpy.app.tempdir), then=_learn(path), failed=_failed(path))
 
 
-def _ask(backend: Backend, where: Choice, path: Path) -> dict[str, Any]:
+def _ask(backend: Backend, where: Choice, path: Path, room: Path) -> dict[str, Any]:
     from ..link.client import ServiceError
 
     try:
@@ -89,7 +89,16 @@ def _ask(backend: Backend, where: Choice, path: Path) -> dict[str, Any]:
         if error.retry_after is not None:
             return {"busy": True}
         return {"faces": [], "error": error.message}
+    found["pictures"] = [_kept(face["picture"], room) for face in found["faces"] if face.get("picture")]
     return found
+
+
+def _kept(picture: str, room: Path) -> Path:
+    """A face as a file that goes with Blender."""
+    content = b64decode(picture)
+    path = room / f"likeness-face-{hashlib.sha256(content).hexdigest()[:24]}.png"
+    path.write_bytes(content)
+    return path
 
 
 def _learn(path: Path) -> Any:
@@ -100,8 +109,6 @@ def _learn(path: Path) -> Any:
             now.later(BUSY, _ask_again)
         else:
             now.faces[str(path)] = found
-            if len(found["faces"]) > 1:
-                _crops(path, found)
 
     return learn
 
@@ -144,11 +151,6 @@ def trouble(path: Path) -> str:
     return ""
 
 
-def _crops(path: Path, found: dict[str, Any]) -> list[int]:
-    size = (int(found["width"]), int(found["height"]))
-    return [thumbnails.crop(path, face["box"], size) for face in found["faces"][:MOST]]
-
-
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any) -> None:
     """What is wrong with a photo, or its faces where there are several."""
     path = path_of(photo)
@@ -169,9 +171,9 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any) -> 
     if found and len(found["faces"]) > 1:
         layout.label(text="Whose head is it?")
         grid = layout.grid_flow(row_major=True, columns=4, even_columns=True, align=True)
-        for i, picture in enumerate(_crops(path, found)):
+        for i, picture in enumerate(found.get("pictures", ())):
             cell = grid.column(align=True)
-            cell.template_icon(icon_value=picture, scale=3.0)
+            cell.template_icon(icon_value=thumbnails.icon(picture), scale=3.0)
             pick: Any = cell.operator(
                 LIKENESS_OT_choose_face.bl_idname, text=str(i + 1), depress=photo.face == i, translate=False
             )

@@ -54,7 +54,7 @@ class LIKENESS_OT_add_photos(bpy.types.Operator, ImportHelper):  # type: ignore[
     """Add photos of one person: several views make a better head"""
 
     bl_idname = "likeness.add_photos"
-    bl_label = "Add Photos"
+    bl_label = "Add Photos to Likeness"
     bl_options = {"REGISTER", "UNDO"}
 
     filter_glob: bpy.props.StringProperty(default=";".join(f"*{s}" for s in SUFFIXES), options={"HIDDEN"})
@@ -212,7 +212,7 @@ def _draw_empty(layout: bpy.types.UILayout) -> None:
     hint.label(text="Drop photos of one person here", icon="IMAGE_DATA")
     row = column.row(align=True)
     row.scale_y = 1.2
-    row.operator(LIKENESS_OT_add_photos.bl_idname, icon="ADD")
+    row.operator(LIKENESS_OT_add_photos.bl_idname, text="Add Photos", icon="ADD")
     row.operator(LIKENESS_OT_paste_photos.bl_idname, text="", icon="PASTEDOWN")
 
 

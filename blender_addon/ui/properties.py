@@ -62,7 +62,7 @@ class LIKENESS_PG_settings(bpy.types.PropertyGroup):
     avatar_name: bpy.props.StringProperty(
         name="Name",
         description="Name of the head; left empty, the first photo's name",
-        maxlen=100,
+        maxlen=80,
     )
     studio: bpy.props.BoolProperty(
         name="Portrait Studio",
