@@ -1,0 +1,103 @@
+"""The Basel Face Model as a linear model of vertices: mean, shape and expression.
+
+Source: Paysan et al., "A 3D Face Model for Pose and Illumination Invariant Face Recognition", AVSS 2009; expression
+from FaceWarehouse (Cao et al. 2014) as 3DDFA added it. The files are the user's own; nothing of them is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.errors import HeadError
+
+__all__ = ["Bfm"]
+
+Floats = NDArray[np.float32]
+
+METRES = 1e-6
+"""The model's unit is the micrometre."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bfm:
+    """A morphable model. Micrometres, +Y up, +Z towards the viewer, +X to the picture's right.
+
+    Attributes:
+        mean: (V, 3) float32.
+        shape: (S, V, 3) and expression: (E, V, 3) float32, displacement per unit of a coefficient.
+        keypoints: (68,) int64 vertices of the iBUG landmarks.
+        triangles: (F, 3) int64 seen counter-clockwise from outside, or None where no file of them was given.
+        uv: (V, 2) float32, origin lower left, or None.
+    """
+
+    mean: Floats
+    shape: Floats
+    expression: Floats
+    keypoints: NDArray[np.int64]
+    triangles: NDArray[np.int64] | None = None
+    uv: Floats | None = None
+
+    @classmethod
+    def from_noneck(
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        triangles: NDArray[Any] | None = None,
+        indices: NDArray[Any] | None = None,
+        uv: NDArray[Any] | None = None,
+        source: str = "bfm_noneck_v3.pkl",
+    ) -> Bfm:
+        """From the arrays of 3DDFA_V2's files under their own names.
+
+        Args:
+            arrays: ``u`` (3V, 1), ``w_shp`` (3V, 40 or more), ``w_exp`` (3V, 10 or more), ``keypoints`` (204,).
+            triangles: ``tri.pkl``, (3, F), wound inwards.
+            indices: ``indices.npy``, (V,) vertices of the model with neck, to look the UVs up.
+            uv: ``BFM_UV.mat``'s UV, (53215, 2).
+
+        Raises:
+            HeadError: an array is missing or of a shape that does not go with the others.
+        """
+        for name in ("u", "w_shp", "w_exp", "keypoints"):
+            if name not in arrays:
+                raise HeadError(f"{source} lacks the array {name}; it is not 3DDFA_V2's model.")
+        mean = np.asarray(arrays["u"], np.float32).reshape(-1)
+        rows = len(mean)
+        if rows % 3 or any(np.shape(arrays[n])[:1] != (rows,) for n in ("w_shp", "w_exp")):
+            raise HeadError(f"{source} has bases that do not fit its mean; download it again.")
+        flat = np.asarray(arrays["keypoints"]).astype(np.int64).reshape(-1, 3)
+        if flat.shape != (68, 3) or flat.min() < 0 or flat.max() >= rows or (flat[:, 0] % 3).any():
+            raise HeadError(f"{source} has keypoints that are not 68 of its vertices; download it again.")
+        V = rows // 3
+
+        def basis(name: str, columns: int) -> Floats:
+            taken = np.asarray(arrays[name], np.float32)
+            if taken.ndim != 2 or taken.shape[1] < columns:
+                raise HeadError(f"{source} has {name} with fewer than {columns} columns; use another edition.")
+            return np.ascontiguousarray(taken[:, :columns].T.reshape(columns, V, 3))
+
+        faces = None
+        if triangles is not None:
+            faces = np.ascontiguousarray(np.asarray(triangles).astype(np.int64).T[:, ::-1])
+            if faces.ndim != 2 or faces.shape[1] != 3 or faces.min() < 0 or faces.max() >= V:
+                raise HeadError("tri.pkl does not fit the model; use the files of one edition.")
+        laid = None
+        if uv is not None and indices is not None:
+            laid = np.asarray(uv, np.float32)[np.asarray(indices).astype(np.int64)]
+        return cls(mean.reshape(V, 3), basis("w_shp", 40), basis("w_exp", 10), flat[:, 0] // 3, faces, laid)
+
+    def vertices(self, shape: Floats, expression: Floats, only: NDArray[np.int64] | None = None) -> Floats:
+        """(V, 3) micrometres from coefficients (S,) and (E,); of some vertices where ``only`` names them."""
+        if only is None:
+            flat = shape @ self.shape.reshape(len(self.shape), -1) + expression @ self.expression.reshape(
+                len(self.expression), -1
+            )
+            moved: Floats = self.mean + flat.reshape(-1, 3)
+            return moved
+        mean, bases = self.mean[only], (self.shape[:, only], self.expression[:, only])
+        some: Floats = mean + np.einsum("k,kvc->vc", shape, bases[0]) + np.einsum("k,kvc->vc", expression, bases[1])
+        return some
