@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,7 +13,19 @@ from numpy.typing import NDArray
 
 from likeness.errors import WeightsError
 from likeness.weights.catalog import SourceFile
-from likeness.weights.readers import numpy_file, plain, tables, tf_checkpoint, torch_file
+from likeness.weights.readers import (
+    caffe,
+    dlib_face,
+    hdf5,
+    matlab,
+    numpy_file,
+    plain,
+    tables,
+    tf_checkpoint,
+    tf_graph,
+    torch7,
+    torch_file,
+)
 
 __all__ = ["FORMATS", "VERSION", "convert"]
 
@@ -21,12 +34,21 @@ Array = NDArray[Any]
 VERSION = 1
 """Of what conversion does; kept in every manifest."""
 
+_TORCH7 = ("weight", "bias", "running_mean", "running_var", "running_std", "eps", "train")
+
 FORMATS: dict[str, Callable[[Path, SourceFile], Any]] = {
     "pickle": lambda path, file: plain.read(path),
     "torch": lambda path, file: torch_file.read(path),
     "npy": lambda path, file: numpy_file.read(path),
     "npz": lambda path, file: numpy_file.read_archive(path),
     "tf-checkpoint": lambda path, file: tf_checkpoint.read(path, file.drop),
+    "tf-graph": lambda path, file: tf_graph.constants(path),
+    "caffe": lambda path, file: caffe.read(path),
+    "caffe-mean": lambda path, file: caffe.read_mean(path),
+    "torch7": lambda path, file: _torch7(path),
+    "mat": lambda path, file: matlab.read(path),
+    "hdf5": lambda path, file: hdf5.read(path),
+    "dlib-face": lambda path, file: dlib_face.read(path),
     "obj": lambda path, file: tables.read_obj(path),
     "text": lambda path, file: tables.read_text(path),
     "picture": lambda path, file: tables.read_picture(path),
@@ -44,6 +66,13 @@ def convert(path: Path, file: SourceFile) -> dict[str, Array]:
     tensors = {_strip(name, file): value for name, value in found.items() if _wanted(name, file)}
     _check(path, file, tensors)
     return {f"{file.id}/{name}" if name else file.id: value for name, value in tensors.items()}
+
+
+def _torch7(path: Path) -> dict[str, Array]:
+    """A Torch7 network: "12.weight" and the like, and the modules' kinds as JSON in the bytes of "kinds"."""
+    network = torch7.read(path)
+    kinds = json.dumps([module.kind for module in torch7.listed(network)]).encode()
+    return {**torch7.tensors(network, _TORCH7), "kinds": np.frombuffer(kinds, np.uint8)}
 
 
 def _wanted(name: str, file: SourceFile) -> bool:
@@ -78,4 +107,5 @@ def plain_order(tensors: dict[str, Array]) -> Iterator[tuple[str, Array]]:
     for name, value in tensors.items():
         if value.dtype.kind == "c":
             continue
-        yield name, np.ascontiguousarray(value, value.dtype.newbyteorder("="))
+        # Not ascontiguousarray, which gives scalars a dimension.
+        yield name, np.asarray(value, value.dtype.newbyteorder("="), order="C")

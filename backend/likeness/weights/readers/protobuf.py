@@ -86,6 +86,18 @@ class Message:
             raise damaged(self.name, f"field {number} is no text")
         return value
 
+    def raws(self, number: int) -> list[memoryview]:
+        """A repeated bytes or text field."""
+        values = [value for _, value in self._fields.get(number, [])]
+        found = [value for value in values if isinstance(value, memoryview)]
+        if len(found) != len(values):
+            raise damaged(self.name, f"field {number} is no text")
+        return found
+
+    def has(self, number: int) -> bool:
+        """Whether a field is there."""
+        return number in self._fields
+
     def text(self, number: int) -> str:
         """A text field, "" when absent; what is no UTF-8 is replaced."""
         raw = self.raw(number)
