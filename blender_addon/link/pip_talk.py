@@ -29,7 +29,11 @@ _REASONS = (
         r"No matching distribution found for (?P<what>[A-Za-z0-9_.-]+)",
         "The package index has no {what} that fits this computer and this Python; choose another Python or device.",
     ),
-    (r"ResolutionImpossible", "The packages pinned by the add-on and by pip's own settings exclude each other."),
+    (
+        r"The user requested \(constraint\) (?P<what>[A-Za-z0-9_.-]+==\S+)",
+        "The package index has no {what} for this computer and this Python, or pip's own settings rule it out; "
+        "choose another Python or device.",
+    ),
     (
         r"Permission denied|Access is denied|WinError 5\b|WinError 32\b",
         "A file of the backend is in use or may not be written; stop the backend and try again.",
