@@ -13,16 +13,23 @@ from typing import Any
 
 import bpy
 
+from .correctives import PREFIX
 from .curves import LAYERED, copy_curve, curves_of, remove_curve
 from .head import Head
 
-__all__ = ["are_on", "control_bone", "control_path", "key_path", "switch_off", "switch_on"]
+__all__ = ["are_on", "control_bone", "control_path", "expression_keys", "key_path", "switch_off", "switch_on"]
 
 
 def are_on(head: Head) -> bool:
     """Whether the rig drives the shape keys."""
     animation = head.mesh.data.shape_keys.animation_data
-    return animation is not None and any(d.data_path.endswith('"].value') for d in animation.drivers)
+    keys = expression_keys(head)
+    return bool(animation and keys) and animation.drivers.find(key_path(keys[0].name)) is not None
+
+
+def expression_keys(head: Head) -> list[bpy.types.ShapeKey]:
+    """The shape keys that are expressions: all but the first, which is the rest, and what bones drive by themselves."""
+    return [key for key in head.mesh.data.shape_keys.key_blocks[1:] if not key.name.startswith(PREFIX)]
 
 
 def control_bone(head: Head) -> bpy.types.PoseBone:
@@ -49,14 +56,19 @@ def switch_on(head: Head) -> None:
         return
     keys: Any = head.mesh.data.shape_keys
     bone: Any = control_bone(head)
-    for key in keys.key_blocks[1:]:
+    for key in expression_keys(head):
         bone[key.name] = float(key.value)
         bone.id_properties_ui(key.name).update(
-            min=0.0, max=1.0, soft_min=0.0, soft_max=1.0, default=0.0, description=f"Drives the shape key {key.name}"
+            min=key.slider_min,
+            max=key.slider_max,
+            soft_min=key.slider_min,
+            soft_max=key.slider_max,
+            default=0.0,
+            description=f"Drives the shape key {key.name}",
         )
         bone.property_overridable_library_set(f'["{bpy.utils.escape_identifier(key.name)}"]', True)
-    _move_animation(keys, head.rig, [(key_path(k.name), control_path(head, k.name)) for k in keys.key_blocks[1:]])
-    for key in keys.key_blocks[1:]:
+    _move_animation(keys, head.rig, [(key_path(k.name), control_path(head, k.name)) for k in expression_keys(head)])
+    for key in expression_keys(head):
         driver: Any = key.driver_add("value").driver
         driver.type = "AVERAGE"  # of one: needs no expression, so no permission to run scripts
         variable = driver.variables.new()
@@ -72,11 +84,11 @@ def switch_off(head: Head) -> None:
         return
     keys: Any = head.mesh.data.shape_keys
     bone: Any = control_bone(head)
-    for key in keys.key_blocks[1:]:
+    for key in expression_keys(head):
         key.driver_remove("value")
         key.value = float(bone.get(key.name, key.value))
-    _move_animation(head.rig, keys, [(control_path(head, k.name), key_path(k.name)) for k in keys.key_blocks[1:]])
-    for key in keys.key_blocks[1:]:
+    _move_animation(head.rig, keys, [(control_path(head, k.name), key_path(k.name)) for k in expression_keys(head)])
+    for key in expression_keys(head):
         if key.name in bone:
             del bone[key.name]
     head.rig.update_tag()

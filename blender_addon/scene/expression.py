@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the face does. Values are 0..1 by the names of the shape keys, wherever they live (see `controls`)."""
+"""What the face does: values by the names of the shape keys, wherever they live (see `controls`)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEAN = 0.12
 
 def names(head: Head) -> list[str]:
     """The head's expressions in the order of its keys."""
-    return [key.name for key in head.mesh.data.shape_keys.key_blocks[1:]]
+    return [key.name for key in controls.expression_keys(head)]
 
 
 def slider(head: Head, name: str, controlled: bool) -> tuple[Any, str]:
@@ -47,7 +47,7 @@ def put(head: Head, weights: Mapping[str, float]) -> None:
     for name, value in weights.items():
         if name not in blocks or name == blocks[0].name:
             continue
-        value = min(max(float(value), 0.0), 1.0)
+        value = min(max(float(value), blocks[name].slider_min), blocks[name].slider_max)
         if driven:
             bone[name] = value
         else:

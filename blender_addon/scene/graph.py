@@ -11,7 +11,7 @@ from ..link.package import Image, Material
 from .mesh import UV_NAME
 from .pictures import load_picture
 
-__all__ = ["Graph", "add_world"]
+__all__ = ["Graph", "add_world", "plain", "put"]
 
 COLUMN, ROW = 300, 320
 
@@ -68,6 +68,7 @@ class Graph:
         if "UV" not in self.tree.nodes:
             self.add("ShaderNodeUVMap", "UV", column - 1, 0, frame, uv_map=UV_NAME)
         self.link(self.tree.nodes["UV"], "UV", node, "Vector")
+        self.tree.nodes.active = self.tree.nodes.get("albedo", node)  # the solid view shows the active texture
         return node
 
     def value(
@@ -76,8 +77,7 @@ class Graph:
         """Feed a socket from the channel's map, or its plain value, or the fallback."""
         image = data.maps.get(channel)
         if image is None:
-            value = data.values.get(channel, fallback)
-            put(target, socket, value if _fits(value, fallback) else fallback)
+            put(target, socket, plain(data, channel, fallback))
             return
         node = self.image(image, channel, -3, row, "Maps")
         if image.scale == 1 and image.offset == 0:
@@ -95,6 +95,12 @@ def put(node: bpy.types.Node, socket: str, value: Any) -> None:
     if target.type == "RGBA" and len(value) == 3:
         value = (*value, 1.0)
     target.default_value = value
+
+
+def plain(data: Material, channel: str, fallback: Any) -> Any:
+    """A channel's plain value: a number or a colour as the fallback is, which stands in where the avatar has none."""
+    value = data.values.get(channel, fallback)
+    return value if _fits(value, fallback) else fallback
 
 
 def _fits(value: Any, fallback: Any) -> bool:

@@ -22,7 +22,7 @@ from .materials import clay
 from .studio import PICTURE
 from .views import apply_view, rest, use_camera
 
-__all__ = ["clay_look", "picture", "samples_heard", "still", "still_settings", "use_studio"]
+__all__ = ["as_png", "clay_look", "picture", "samples_heard", "still", "still_settings", "use_studio"]
 
 GLOSS = 0.35
 """Share of the key light's power that eyes and skin mirror in a photo's view."""
@@ -150,15 +150,20 @@ def still_settings(scene: bpy.types.Scene, samples: int = 96) -> None:
     view.exposure, view.gamma = 0.0, 1.0
 
 
-def still(scene: bpy.types.Scene, path: Path, transparent: bool = False) -> Path:
-    """Render the scene's camera to a PNG."""
-    render = scene.render
-    settings = render.image_settings
+def as_png(scene: bpy.types.Scene, transparent: bool = False) -> None:
+    """Files of 8-bit PNG."""
+    settings = scene.render.image_settings
     if hasattr(settings, "media_type"):
         settings.media_type = "IMAGE"
     settings.file_format = "PNG"
     settings.color_mode = "RGBA" if transparent else "RGB"
     settings.color_depth = "8"
+
+
+def still(scene: bpy.types.Scene, path: Path, transparent: bool = False) -> Path:
+    """Render the scene's camera to a PNG."""
+    render = scene.render
+    as_png(scene, transparent)
     before = render.film_transparent, render.filepath
     render.film_transparent = transparent
     render.filepath = str(path)

@@ -30,7 +30,7 @@ def make_rig(package: Package, name: str, collection: bpy.types.Collection) -> b
     armature = bpy.data.armatures.new(name)
     rig = bpy.data.objects.new(name, armature)
     collection.objects.link(rig)
-    armature.display_type = "OCTAHEDRAL"
+    armature.display_type = "STICK"  # thin: the face stays in sight
     rig.show_in_front = True
 
     layer = bpy.context.view_layer

@@ -12,20 +12,26 @@ from types import ModuleType
 import bpy
 
 from . import (
+    appearance,
+    assets,
     backend,
     consent,
+    export,
+    expression,
     faces,
     importer,
     log,
     main,
     method,
     photos,
+    pose,
     preferences,
     properties,
     reconstruct,
     results,
     session,
     set_up,
+    studio,
     thumbnails,
 )
 
@@ -43,6 +49,12 @@ MODULES: tuple[ModuleType, ...] = (
     reconstruct,
     results,
     backend,
+    expression,
+    pose,
+    appearance,
+    studio,
+    assets,
+    export,
     thumbnails,
     session,
 )

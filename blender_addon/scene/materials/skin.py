@@ -6,8 +6,9 @@ from __future__ import annotations
 import bpy
 
 from ...link.package import Material, Package
-from ..graph import Graph, put
+from ..graph import Graph, plain, put
 from ..mesh import UV_NAME
+from .skin_controls import NODE, skin_controls
 
 __all__ = ["skin_shader"]
 
@@ -16,9 +17,9 @@ SCATTER = (1.0, 0.37, 0.19)
 """Mean free paths of red, green and blue relative to red: Jensen et al. 2001, skin1 (3.67, 1.37, 0.68 mm)."""
 SCATTER_SCALE = 0.0022
 """Metres for red; below the measured 3.67 mm, which looks like wax on a face without its fine hair."""
-SEBUM = 0.22
-STUBBLE = 0.16
-"""Specular level of what has no film: the film is what a texel has above it."""
+ALBEDO, SPECULAR, ROUGHNESS = (0.62, 0.42, 0.34), 0.38, 0.48
+"""Where the avatar does not say."""
+SEEN, INVENTED = (0.1, 0.75, 0.45), (1.0, 0.32, 0.06)
 
 
 def skin_shader(material: bpy.types.Material, data: Material, package: Package) -> None:
@@ -32,44 +33,68 @@ def skin_shader(material: bpy.types.Material, data: Material, package: Package) 
     put(surface, "Subsurface Radius", SCATTER)
     put(surface, "Subsurface Scale", SCATTER_SCALE)
     put(surface, "Subsurface IOR", IOR)
-    # The film of sebum: a narrow second lobe, which skin shows wherever its reflection has been measured.
-    put(surface, "Coat Weight", SEBUM)
+    # The film of sebum: a narrow second lobe, which skin shows wherever its reflection has been measured. Lips and nose
+    # have more of it than cheeks, stubble hardly any.
     put(surface, "Coat Roughness", 0.27)
     put(surface, "Coat IOR", IOR)
-    graph.value(data, "albedo", (0.62, 0.42, 0.34), surface, "Base Color", 0)
-    graph.value(data, "specular", 0.4, surface, "Specular IOR Level", 1)
-    if "specular" in data.maps:
-        # Lips and nose have more of it than cheeks, stubble hardly any.
-        film = graph.add("ShaderNodeMath", "Film", -2, 1.5, "Maps", operation="SUBTRACT", use_clamp=True)
-        film.inputs[1].default_value = STUBBLE
-        graph.tree.links.new(graph.tree.nodes["specular"].outputs["Color"], film.inputs[0])
-        graph.link(film, "Value", surface, "Coat Weight")
-    graph.value(data, "roughness", 0.48, surface, "Roughness", 2)
-    add_relief(graph, data, surface, output)
+    knobs = graph.add("ShaderNodeGroup", NODE, -1, 0, "Surface", node_tree=skin_controls())
+    graph.value(data, "albedo", ALBEDO, knobs, "Albedo", 0)
+    graph.value(data, "specular", SPECULAR, knobs, "Specular", 1)
+    graph.value(data, "roughness", ROUGHNESS, knobs, "Roughness", 2)
+    for channel, fallback in (("albedo", ALBEDO), ("specular", SPECULAR), ("roughness", ROUGHNESS)):
+        put(knobs, f"Plain {channel}", plain(data, channel, fallback))
+    for output_of, socket in (
+        ("Base Color", "Base Color"),
+        ("Specular", "Specular IOR Level"),
+        ("Film", "Coat Weight"),
+        ("Roughness", "Roughness"),
+    ):
+        graph.link(knobs, output_of, surface, socket)
+    add_relief(graph, data, surface, output, knobs)
     if "confidence" in data.maps:
-        # Feeds nothing; it tells an artist what was seen in a photo (white) and what was invented (black).
-        graph.image(data.maps["confidence"], "confidence: seen or invented", -3, 5, "Maps")
+        add_confidence(graph, data, surface, output, knobs)
 
 
-def add_relief(graph: Graph, data: Material, surface: bpy.types.Node, output: bpy.types.Node) -> None:
+def add_confidence(
+    graph: Graph, data: Material, surface: bpy.types.Node, output: bpy.types.Node, knobs: bpy.types.Node
+) -> None:
+    """A second look that shines in false colours over the skin's own brightness."""
+    image = graph.image(data.maps["confidence"], "confidence: seen or invented", -3, 5, "Maps")
+    colours = graph.add("ShaderNodeValToRGB", "Invented to seen", -2, 7, "Confidence")
+    for stop, colour in zip(colours.color_ramp.elements, (INVENTED, SEEN), strict=True):
+        stop.color = (*colour, 1.0)
+    grey = graph.add("ShaderNodeRGBToBW", "Brightness", -2, 8, "Confidence")
+    glow = graph.add("ShaderNodeEmission", "False colours", -1, 7, "Confidence")
+    shown = graph.add("ShaderNodeMixShader", "Skin or confidence", 0.6, 0)
+    graph.tree.links.new(image.outputs["Color"], colours.inputs[0])
+    graph.tree.links.new(knobs.outputs["Base Color"], grey.inputs[0])
+    graph.link(colours, "Color", glow, "Color")
+    bright = graph.add("ShaderNodeMath", "Brighter", -1.4, 8, "Confidence", operation="MULTIPLY")
+    bright.inputs[1].default_value = 1.3
+    graph.tree.links.new(grey.outputs[0], bright.inputs[0])
+    graph.link(bright, "Value", glow, "Strength")
+    graph.tree.links.new(knobs.outputs["Confidence view"], shown.inputs[0])
+    graph.tree.links.new(surface.outputs["BSDF"], shown.inputs[1])
+    graph.tree.links.new(glow.outputs["Emission"], shown.inputs[2])
+    graph.link(shown, "Shader", output, "Surface")
+
+
+def add_relief(
+    graph: Graph, data: Material, surface: bpy.types.Node, output: bpy.types.Node, knobs: bpy.types.Node
+) -> None:
     """Normal map and displacement. Both show the same relief, so one knob shares it out between them."""
     displaced = data.maps.get("displacement")
     if displaced and displaced.scale == 0:
         displaced = None
-    knob = None
-    if displaced and "normal" in data.maps:
-        knob = graph.add("ShaderNodeValue", "Relief: 0 normal map, 1 displacement", -3, 6, "Relief")
-        knob.outputs[0].default_value = 0.0  # the mesh has to be dense to show pores by displacement
+    both = displaced is not None and "normal" in data.maps
+    if not both:
+        put(knobs, "Displacement", 1.0 if displaced else 0.0)
     if "normal" in data.maps:
         image = graph.image(data.maps["normal"], "normal", -3, 3, "Maps")
         normal = graph.add("ShaderNodeNormalMap", "Normal map", -1, 3, "Relief", space="TANGENT", uv_map=UV_NAME)
         graph.link(image, "Color", normal, "Color")
         graph.link(normal, "Normal", surface, "Normal")
-        if knob:
-            rest = graph.add("ShaderNodeMath", "Share of the normal map", -2, 3, "Relief", operation="SUBTRACT")
-            rest.inputs[0].default_value = 1.0
-            graph.tree.links.new(knob.outputs[0], rest.inputs[1])
-            graph.link(rest, "Value", normal, "Strength")
+        graph.link(knobs, "Normal strength", normal, "Strength")
     if displaced:
         image = graph.image(displaced, "displacement", -3, 4, "Maps")
         node = graph.add("ShaderNodeDisplacement", "Displacement in metres", -1, 4, "Relief", space="OBJECT")
@@ -77,10 +102,9 @@ def add_relief(graph: Graph, data: Material, surface: bpy.types.Node, output: bp
         # Blender displaces by (height - midlevel) * scale.
         put(node, "Midlevel", -displaced.offset / displaced.scale)
         put(node, "Scale", displaced.scale)
-        if knob:
-            share = graph.add("ShaderNodeMath", "Share of the displacement", -2, 4, "Relief", operation="MULTIPLY")
-            share.inputs[0].default_value = displaced.scale
-            graph.tree.links.new(knob.outputs[0], share.inputs[1])
-            graph.link(share, "Value", node, "Scale")
+        share = graph.add("ShaderNodeMath", "Share of the displacement", -2, 4, "Relief", operation="MULTIPLY")
+        share.inputs[0].default_value = displaced.scale
+        graph.tree.links.new(knobs.outputs["Displacement strength"], share.inputs[1])
+        graph.link(share, "Value", node, "Scale")
         graph.link(node, "Displacement", output, "Displacement")
-        graph.material.displacement_method = "DISPLACEMENT" if knob else "BUMP"
+        graph.material.displacement_method = "DISPLACEMENT" if both else "BUMP"

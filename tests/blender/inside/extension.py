@@ -118,9 +118,10 @@ def test_materials(imported: bpy.types.Object) -> None:
     # The map runs from -0.5 to 0.5 mm, and shows the same relief as the normal map.
     scale, middle = height.inputs["Scale"].default_value, height.inputs["Midlevel"].default_value
     np.testing.assert_allclose([(0 - middle) * scale, (1 - middle) * scale], [-0.0005, 0.0005], atol=2e-6)
-    knob = skin.node_tree.nodes["Relief: 0 normal map, 1 displacement"].outputs[0]
-    assert knob.default_value == 0
-    assert {link.to_node.label for link in knob.links} == {"Share of the normal map", "Share of the displacement"}
+    knobs = skin.node_tree.nodes["Skin controls"]
+    assert knobs.inputs["Displacement"].default_value == 0
+    assert [k.to_node.label for k in knobs.outputs["Displacement strength"].links] == ["Share of the displacement"]
+    assert [k.to_node.label for k in knobs.outputs["Normal strength"].links] == ["Normal map"]
     assert skin.node_tree.nodes["Output"].inputs["Displacement"].is_linked
 
 
