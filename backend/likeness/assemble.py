@@ -17,6 +17,7 @@ from likeness import __version__
 from likeness.avatar import Avatar, AvatarView, Material
 from likeness.errors import MethodError
 from likeness.heads.base import REGION_MATERIALS, HeadModel
+from likeness.heads.expressions import clipped, limits_of
 from likeness.heads.lids import blink_scale
 from likeness.licences import strictest_first
 from likeness.methods.base import Reconstruction, View
@@ -75,6 +76,9 @@ def assemble(
             for i, view in enumerate(reconstruction.views)
         ),
         provenance=_provenance(reconstruction, head),
+        correctives=None if head.correctives is None else _floats(head.correctives),
+        corrective_joints=head.corrective_joints,
+        expression_limits={n: limits_of(n) for n in head.expression_names if limits_of(n) != (0.0, 1.0)},
     )
 
 
@@ -88,7 +92,7 @@ def _ints(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.int32]]:
 
 def _view(view: View, head: HeadModel, scale: NDArray[np.float32], light: NDArray[np.float64] | None) -> AvatarView:
     weights = {
-        n: round(float(min(w / s, 1.0)), 4)
+        n: round(clipped(n, float(w / s)), 4)
         for n, w, s in zip(head.expression_names, view.expression, scale, strict=True)
         if abs(w) >= 1e-3
     }

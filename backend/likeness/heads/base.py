@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from likeness.errors import HeadError
-from likeness.heads.skinning import linear_blend_skinning
+from likeness.heads.skinning import linear_blend_skinning, pose_correctives
 
 __all__ = ["REGION_MATERIALS", "HeadModel", "LandmarkEmbedding", "triangulate"]
 
@@ -93,6 +93,8 @@ class HeadModel:
         landmarks: sets of embeddings: "mediapipe478", "ibug68".
         landmark_bias: (478, 3) float32 metres in the head's frame, what the landmark network adds to the embedded
             point on average; landmark_sigma: (478,) float32, its residual noise in units of the inter-ocular distance.
+        correctives: (9 K, V, 3) float32 metres per unit of an entry of R - I, row by row, R being the rotation of a
+            joint against its parent, for the K joints named in corrective_joints; None for a head without.
         notes: provenance in plain words, e.g. package versions it was compiled from.
     """
 
@@ -118,6 +120,8 @@ class HeadModel:
     landmarks: dict[str, LandmarkEmbedding] = field(default_factory=dict)
     landmark_bias: Tensor | None = None
     landmark_sigma: Tensor | None = None
+    correctives: Tensor | None = None
+    corrective_joints: tuple[str, ...] = ()
     notes: str = ""
 
     @cached_property
@@ -152,7 +156,10 @@ class HeadModel:
         return self.joints + torch.einsum("bn,njc->bjc", identity, self.joints_identity)
 
     def pose(self, vertices: Tensor, joints: Tensor, pose: Tensor) -> Tensor:
-        """Linear blend skinning of unposed vertices (B, V, 3) by pose (B, J, 3) axis-angle radians."""
+        """Pose correctives and linear blend skinning of unposed vertices (B, V, 3) by pose (B, J, 3) axis-angle rad."""
+        if self.correctives is not None:
+            turning = [self.joint_names.index(name) for name in self.corrective_joints]
+            vertices = vertices + pose_correctives(pose[:, turning], self.correctives)
         return linear_blend_skinning(vertices, joints, pose, self.joint_parents, self.skin_weights)
 
     def forward(self, identity: Tensor, expression: Tensor, pose: Tensor | None = None) -> Tensor:

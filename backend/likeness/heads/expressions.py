@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ARKIT", "mirrored"]
+__all__ = ["ARKIT", "clipped", "limits_of", "mirrored"]
 
 ARKIT = (
     "browDownLeft",
@@ -68,3 +68,18 @@ def mirrored(name: str) -> str:
         if name.endswith(one):
             return name[: -len(one)] + other
     return name
+
+
+FREE = (-5.0, 5.0)
+"""Limits of a statistical expression's weight, in standard deviations."""
+
+
+def limits_of(name: str) -> tuple[float, float]:
+    """Lowest and highest weight of an expression: 0 and 1 for ARKit's, `FREE` for "FLAME exp 000" and its like."""
+    return (0.0, 1.0) if name in ARKIT else FREE
+
+
+def clipped(name: str, weight: float) -> float:
+    """The weight within the expression's limits."""
+    low, high = limits_of(name)
+    return min(max(weight, low), high)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from likeness.errors import HeadError
-from likeness.heads.skinning import axis_angle_to_matrix, linear_blend_skinning
+from likeness.heads.skinning import axis_angle_to_matrix, linear_blend_skinning, pose_correctives
 
 __all__ = ["EXPRESSIONS", "JOINTS", "PARENTS", "SHAPES", "Flame", "Posed"]
 
@@ -111,10 +111,9 @@ class Flame:
         rotations = full_pose(pose)
         unposed = self.shaped(shape, expression)
         joints = self.joints_of(unposed)
-        local = axis_angle_to_matrix(rotations)
-        features = (local[:, 1:] - torch.eye(3, dtype=local.dtype, device=local.device)).flatten(1)
-        bent = unposed + (features @ self.correctives.flatten(1)).reshape(unposed.shape)
+        bent = unposed + pose_correctives(rotations[:, 1:], self.correctives)
         posed = linear_blend_skinning(bent, joints, rotations, PARENTS, self.weights)
+        local = axis_angle_to_matrix(rotations[:, :2])
         turned = [joints[:, :1]]
         neck = turned[0] + ((joints[:, 1:2] - joints[:, :1]) @ local[:, 0].transpose(1, 2))
         head = local[:, 0] @ local[:, 1]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.errors import HeadError, WeightsError
-from likeness.heads import anny, embedding, ict
+from likeness.heads import anny, embedding, flame_files, ict
 from likeness.heads.base import HeadModel
 from likeness.heads.ict_source import pack_ict, read_ict
 from likeness.progress import Progress, quiet
@@ -38,10 +38,11 @@ def open_head(name: str = "auto", progress: Progress = quiet) -> HeadModel:
     """Load a head; the first time, compile it into `likeness.weights.store.home()` (half a minute).
 
     Args:
-        name: "anny", "ict", or "auto": ict where it is installed, else anny.
+        name: "anny", "ict", or "auto": ict where it is installed, else anny; "flame" for the best installed edition,
+            or one by its name in the weights catalogue.
 
     Raises:
-        HeadError: the name is unknown, or what the head is compiled from is missing.
+        HeadError, WeightsError: the name is unknown, or what the head is compiled from is missing.
     """
     if name == "auto":
         name = "ict" if _ict_source().exists() else "anny"
@@ -51,7 +52,9 @@ def open_head(name: str = "auto", progress: Progress = quiet) -> HeadModel:
         if not _ict_source().exists():
             raise HeadError(f"The head ict is not installed; {_how_to_install_ict()}.")
         return _cached(_path("ict", ict.VERSION), lambda p: ict.compile_ict(read_ict(_ict_source(), p), p), progress)
-    raise HeadError(f'There is no head "{name}"; choose auto, anny or ict.')
+    if name == "flame" or name in flame_files.EDITIONS:
+        return flame_files.flame_head(flame_files.open_flame(name), open_head("auto", progress), progress)
+    raise HeadError(f'There is no head "{name}"; choose auto, anny, ict or flame.')
 
 
 def list_heads() -> list[HeadEntry]:

@@ -14,6 +14,7 @@ from likeness.heads.base import REGION_MATERIALS
 from likeness.maps.eyes import eye_material
 from likeness.maps.lashes import lashes_material
 from likeness.maps.mouth import mouth_materials
+from likeness.maps.own import with_own
 from likeness.maps.skin_material import skin_material
 from likeness.methods.base import Reconstruction, Settings
 from likeness.progress import Progress
@@ -63,6 +64,7 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
         mouth = pool.submit(mouth_materials, part // 2, settings.seed)
         skin, hair, lights = skin_material(reconstruction, settings, progress)
         lashes = lashes_material(hair.colour, part // 2, settings.seed)
+        skin = with_own(skin, reconstruction.maps)
         made = {"Skin": skin, "Eye": eye.result(), "Lashes": lashes, **mouth.result()}
     progress("maps", 1.0, "Maps are made")
     wanted = {REGION_MATERIALS[region] for region in head.region_names}

@@ -22,8 +22,8 @@ from likeness.heads.flame import Flame
 from likeness.heads.flame_landmarks import FlameLandmarks
 from likeness.networks.deca import DETAIL, MAP, PARAMETERS, DetailDecoder, Encoder
 from likeness.networks.fuse import fold_batch_norms
-from likeness.networks.strict import load_strictly, part_of
 from likeness.render.raster import Raster, interpolate, rasterise_uv
+from likeness.weights.strict import load_into
 
 __all__ = ["Assets", "Coarse", "Codes", "Deca", "Detail", "projected", "sh_shading"]
 
@@ -149,7 +149,7 @@ class Deca:
         self._raster = assets.raster(MAP)
         self._grid = _grid()
 
-    def load(self, tensors: Mapping[str, Tensor], source: str) -> None:
+    def load(self, tensors: Mapping[str, NDArray[Any]], source: str) -> None:
         """Fill the networks from ``deca_model.tar``'s tensors ("E_flame.encoder.conv1.weight" …).
 
         Raises:
@@ -157,7 +157,9 @@ class Deca:
         """
         nets = {"E_flame.": self.coarse_encoder, "E_detail.": self.detail_encoder, "D_detail.": self.decoder}
         for prefix, net in nets.items():
-            load_strictly(net, part_of(tensors, prefix), f"{source} ({prefix[:-1]})")
+            own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            load_into(net, own, f"{source} ({prefix[:-1]})")
+            net.requires_grad_(False).eval()
             fold_batch_norms(net)
 
     @torch.inference_mode()

@@ -13,7 +13,7 @@ from likeness.weights import catalog, store
 
 __all__ = ["describe", "find_method", "list_methods", "missing", "register", "status"]
 
-MODULES = ("open",)
+MODULES = ("open", "deca", "ringnet")
 """Modules of this package that hold methods, in the order they are shown."""
 
 _methods: dict[str, type[Method]] = {}

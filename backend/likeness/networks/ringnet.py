@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from likeness.errors import WeightsError
 from likeness.networks.resnet_v2 import BLOCKS, ResNetV2
-from likeness.networks.strict import load_strictly
+from likeness.weights.strict import load_into
 
 __all__ = ["FEATURE", "PARAMETERS", "STAGES", "RingNet"]
 
@@ -71,7 +71,8 @@ class RingNet(nn.Module):
         layers, width = _dense(used, source)
         tensors |= layers
         net = cls(width)
-        load_strictly(net, tensors, source)
+        load_into(net, {name: value.numpy() for name, value in tensors.items()}, source)
+        net.requires_grad_(False).eval()
         return net
 
 
