@@ -36,7 +36,7 @@ def _letters(context: bpy.types.Context, icon: bool, width: float | None) -> int
     """How many letters fit into a line."""
     if width is None:
         region = context.region.width if context.region else 300
-        width = region / context.preferences.system.ui_scale
+        width = region / (context.preferences.system.ui_scale or 1.0)  # 0 without windows
     return max(int((width - 60 - 20 * icon) / 6.2), 16)
 
 
