@@ -67,7 +67,8 @@ def installed(desk: Desk, extension: Path) -> Desk:
     inside = desk.window.bring(extension)
     desk.window.do(
         f"bpy.ops.extensions.package_install_files(filepath={inside!r}, repo='user_default', enable_on_install=True)\n"
-        f"assert {MODULE!r} in bpy.context.preferences.addons"
+        f"assert {MODULE!r} in bpy.context.preferences.addons\n"
+        "watch_add_on()"
     )
     return desk
 

@@ -49,7 +49,8 @@ class Relay:
         with caller, caller.makefile("rb") as said:
             arguments = [self._outside(a) for a in json.loads(said.readline())]
             backend = subprocess.Popen(
-                [sys.executable, "-m", "likeness.cli", *arguments],
+                # On few cores it must not keep Blender from running: how smoothly that runs is measured.
+                ["nice", "-n", "10", sys.executable, "-m", "likeness.cli", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,10 @@ BEAT = 0.01
 
 gaps: list[float] = []
 """Seconds between the beats since `listen`."""
+spent: list[tuple[str, float]] = []
+"""What the add-on did on the main thread since `listen`, and the seconds it took; `watch_add_on` begins it."""
+drawn: dict[str, int] = {}
+"""How often each panel was drawn."""
 _last: float | None = None
 
 
@@ -30,6 +34,7 @@ def listen() -> None:
     """Start to note the gaps between beats."""
     global _last
     gaps.clear()
+    spent.clear()
     _last = None
 
 
@@ -41,6 +46,32 @@ def beat() -> float:
         gaps.append(now - _last)
     _last = now
     return BEAT
+
+
+def watch_add_on() -> None:
+    """Time what Blender calls in the add-on from now on: drawing, modal steps, the timer."""
+    from bl_ext.user_default.likeness.ui import session
+
+    classes = [getattr(bpy.types, name) for name in dir(bpy.types) if name.startswith("LIKENESS_")]
+    for owner in (*classes, session.Session):
+        for name in ("draw", "draw_header", "execute", "modal", "drain"):
+            if name in vars(owner):
+                setattr(owner, name, _timed(f"{owner.__name__}.{name}", vars(owner)[name]))
+
+
+def _timed(title: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(*args: Any) -> Any:
+        before = time.perf_counter()
+        try:
+            return function(*args)
+        finally:
+            spent.append((title, time.perf_counter() - before))
+            drawn[title] = drawn.get(title, 0) + 1
+
+    # Blender counts a function's parameters and hands over as many.
+    return (timed, lambda a: timed(a), lambda a, b: timed(a, b), lambda a, b, c: timed(a, b, c))[
+        function.__code__.co_argcount
+    ]
 
 
 @contextlib.contextmanager

@@ -50,8 +50,8 @@ class Sidebar:
 
     def scroll(self, clicks: int) -> None:
         """Turn the wheel over the panel, down for positive."""
-        left, top, width, tall = self.window.ask("place('UI')")
-        self.window.point(left + width / 2, top + tall / 2)
+        left, top, width, _ = self.window.ask("place('UI')")
+        self.window.point(left + width / 2, top + 12)  # below the panels, the wheel zooms the view
         self.window.xdotool("click", "--repeat", abs(clicks), "--delay", 20, 5 if clicks > 0 else 4)
         time.sleep(0.4)
 
@@ -79,12 +79,29 @@ class Sidebar:
         spot = self.find(wanted, across)
         self.window.click(spot.x, spot.y)
 
+    def unfold(self, panel: str) -> None:
+        """Click on a closed panel's title; it is where a click makes Blender draw the panel's inside."""
+        drawn = f"drawn.get('{panel}.draw', 0)"
+        self.scroll(60)
+        left, top, _, tall = self.window.ask("place('UI')")
+        for y in range(top + tall - STEP, top, -STEP):
+            self.window.point(left + 50, y)
+            time.sleep(0.05)
+            if self.window.ask("under_mouse()"):
+                continue
+            before = self.window.ask(drawn)
+            self.window.click(left + 50, y)
+            if self.window.ask(drawn) > before:
+                return
+            self.window.click(left + 50, y)  # another panel's title
+        raise AssertionError(f"no title of {panel}")
+
     def task(self) -> dict[str, Any]:
-        """State, text, progress of the reconstruction, and the problem that the panel shows."""
+        """The reconstruction: which, state, text, progress; and the problem that the panel shows."""
         state: dict[str, Any] = self.window.do(
             "from bl_ext.user_default.likeness.ui.session import session\n"
             "now = session(); t = now.task\n"
-            "result = {'state': t.state if t else '', 'text': t.text if t else '', 'total': t.total if t else 0,\n"
+            "result = {'which': id(t), 'state': t.state if t else '', 'text': t.text if t else '', 'total': t.total if t else 0,\n"
             "    'error': t.error if t else '', 'problem': now.problem, 'job': dict(t.job) if t else {}}"
         )
         return state
