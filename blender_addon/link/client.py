@@ -15,6 +15,7 @@ from .upload import Upload
 __all__ = ["Client", "ServiceError"]
 
 CHUNK = 1 << 18
+MAX_PICTURE = 1 << 24
 PATIENCE = 180.0
 """Seconds that the server may take over photos: it decodes them, and its worker may have to start first."""
 
@@ -105,15 +106,13 @@ class Client:
                 done += len(piece)
                 if progress is not None and total:
                     progress(min(done / total, 1.0))
-            if total and done != total:
-                raise ServiceError("The avatar arrived incomplete; try again.")
         return target
 
     def preview(self, job_id: str, target: Path) -> Path | None:
         """Fetch the picture of a job, a PNG, to ``target``; None where it has none."""
         try:
             with self._http.open("GET", _path(job_id, "/preview")) as answer, Aside(target) as file:
-                file.write(answer.read())
+                file.write(answer.read(MAX_PICTURE))
         except ServiceError as error:
             if error.status == 404:
                 return None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,9 +21,8 @@ class CancelledError(Exception):
 class Commands:
     """Commands of one thread, which another may cancel."""
 
-    def __init__(self, folder: Path) -> None:
-        """Commands run in ``folder``."""
-        self._folder = folder
+    def __init__(self) -> None:
+        """Nothing runs yet."""
         self._lock = threading.Lock()
         self._cancelled = False
         self._child: subprocess.Popen[bytes] | None = None
@@ -46,7 +46,7 @@ class Commands:
         """
         with self._lock:
             self.check()
-            child = process.spawn(command, self._folder, stdout=subprocess.PIPE, environment=environment)
+            child = process.spawn(command, Path(tempfile.gettempdir()), stdout=subprocess.PIPE, environment=environment)
             self._child = child
         try:
             assert child.stdout is not None  # a pipe, as asked for

@@ -132,7 +132,7 @@ def remove(folder: Path) -> None:
     here = Environment(folder)
     try:
         here.discard()
-        for name in (MARKER, BEFORE, LOG):
+        for name in (MARKER, BEFORE, LOG, "lock"):
             (folder / name).unlink(missing_ok=True)
         if here.downloads.is_dir():
             shutil.rmtree(here.downloads)

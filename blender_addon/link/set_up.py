@@ -7,15 +7,16 @@ import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from . import pythons
 from .builds import BACKEND, Build, Device, build_for
 from .checks import check_folder, check_python, check_room
 from .commands import CancelledError, Commands
 from .environment import LOG, Environment, Installed, Plan, SetUpError, installed, remove
+from .only_one import only_one
 from .recipe import Recipe
-from .wheel import own_wheel, read_wheel
+from .wheel import Wheel, own_wheel, read_wheel
 
 __all__ = ["Installed", "SetUp", "SetUpError", "State", "installed", "needs_update", "own_wheel", "remove"]
 
@@ -77,7 +78,8 @@ class SetUp:
         self._folder, self._python, self._wheel, self._device, self._online = folder, python, wheel, device, online
         self._constraints = constraints or wheel.with_name("constraints.txt")
         self._index, self._home, self._models = index, home, models
-        self._commands = Commands(folder)
+        self._commands = Commands()
+        self._file: IO[str] | None = None
         self._done, self._share = 0.0, 0.0
         self._thread = threading.Thread(target=self._run, name="likeness set-up", daemon=True)
 
@@ -104,8 +106,10 @@ class SetUp:
         """A step's line for the log."""
         self.log.append(line)
         del self.log[:-MAX_LINES]
-        with suppress(OSError), (self._folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+        if self._file is not None and not self._file.closed:
+            with suppress(OSError):
+                self._file.write(f"{line}\n")
+                self._file.flush()
 
     def _run(self) -> None:
         state: State = "failed"
@@ -130,10 +134,14 @@ class SetUp:
         self._enter("Looking around")
         build = self._wanted_build()
         wheel = read_wheel(self._wheel)
-        self._folder.mkdir(parents=True, exist_ok=True)
         python = pythons.ask(self._python, self._commands)
         check_python(python, wheel)
         check_folder(self._folder, python)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with only_one(self._folder), (self._folder / LOG).open("w", encoding="utf-8") as self._file:
+            return self._install(wheel, build, python)
+
+    def _install(self, wheel: Wheel, build: Build, python: pythons.Python) -> str:
         environment = Environment(self._folder)
         environment.venv.parent.mkdir(parents=True, exist_ok=True)
         check_room(environment, build)

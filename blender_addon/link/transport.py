@@ -55,12 +55,16 @@ class Answer:
         self._answer, self._network = answer, network
         self.status = answer.status
         length = answer.headers.get("Content-Length", "")
-        self.length = int(length) if length.isdecimal() else 0
+        self.length = self._left = int(length) if length.isdecimal() else 0
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int) -> bytes:
         """The next bytes, at most ``size``; b"" at the end. Raises ServiceError."""
         with self._network():
-            return self._answer.read(None if size < 0 else size)
+            piece = self._answer.read(size)
+            self._left -= len(piece)
+            if self._left > 0 and len(piece) < size:
+                raise ConnectionError
+        return piece
 
 
 class Transport:
@@ -123,6 +127,7 @@ class Transport:
         def network() -> AbstractContextManager[None]:
             return self._network(timeout)
 
+        raw: HTTPResponse | None = None
         try:
             with network():
                 raw = self._ask(link, method, path, body, headers or {})
@@ -131,6 +136,8 @@ class Transport:
                 raise self._refusal(answer, raw.headers.get("Retry-After"))
             yield answer
         finally:
+            if raw is not None:
+                raw.close()
             link.close()
 
     @contextmanager
@@ -148,12 +155,10 @@ class Transport:
             raise ServiceError(f"{self.host} does not answer with TLS; check the address {self.url}.") from error
         except TimeoutError as error:
             raise ServiceError(f"The server at {self.url} did not answer within {timeout:.0f} seconds.") from error
-        except IncompleteRead as error:
-            raise ServiceError(f"The server at {self.url} broke the connection.") from error
+        except (ConnectionError, IncompleteRead) as error:
+            raise ServiceError(f"The server at {self.url} is not there or broke the connection.") from error
         except HTTPException as error:
             raise self._strange() from error
-        except ConnectionError as error:
-            raise ServiceError(f"The server at {self.url} is not there or broke the connection.") from error
         except OSError as error:
             raise ServiceError(f"The server at {self.url} cannot be reached ({error.strerror or error}).") from error
 
