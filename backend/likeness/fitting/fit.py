@@ -18,6 +18,7 @@ from likeness.fitting.landmarks import LandmarkModel, landmark_model
 from likeness.fitting.noise import Noise, smooth_noise
 from likeness.fitting.openings import lids_as_seen
 from likeness.fitting.pose import Pose, first_pose, focal_prior
+from likeness.fitting.refine import refine
 from likeness.fitting.shape import identity_of
 from likeness.fitting.solve import Evidence, Fit, solve
 from likeness.heads.base import HeadModel
@@ -62,9 +63,13 @@ def _fitted(head: HeadModel, faces: list[Face], progress: Progress) -> Fitted:
     if calibration is None:
         fit, noises = _fit_free(model, faces, head)
     else:
-        shape = identity_of(calibration, [face.landmarks for face in faces])
+        likely = identity_of(calibration, [face.landmarks for face in faces])
         progress("fit", 0.2, "Placing the head in the photo, finding its expression")
-        fit, noises = _fit_known(model, faces, head, calibration, shape)
+        fit, photos = _fit_known(model, faces, head, calibration, likely.mean)
+        progress("fit", 0.6, "Following the outline of the face")
+        prior = expression_prior(head.expression_names)
+        fit = refine(head, model, faces, photos, fit, likely.precision, prior)
+        noises = [photo.noise for photo in photos]
 
     progress("fit", 0.8, "Drawing the features to the photo")
     identity = torch.from_numpy(fit.identity).float()
@@ -111,7 +116,7 @@ def _fit_free(model: LandmarkModel, faces: list[Face], head: HeadModel) -> tuple
 
 def _fit_known(
     model: LandmarkModel, faces: list[Face], head: HeadModel, calibration: Calibration, shape: Floats
-) -> tuple[Fit, list[Noise]]:
+) -> tuple[Fit, list[Evidence]]:
     """Cameras and expressions of a person whose identity (N,) is known."""
     neutral = model.at(shape, np.zeros(len(model.expression)))
     own = replace(model, mean=neutral, identity=np.zeros((0, *neutral.shape)))
@@ -123,23 +128,27 @@ def _fit_known(
     poses, expressions, errors, trust = zip(
         *((f.poses[0], f.expressions[0], f.errors[0], f.trust[0]) for f in fits), strict=True
     )
-    return Fit(shape, poses, expressions, errors, trust), noises
+    photos = [_evidence(model, face, noise, pose) for face, noise, pose in zip(faces, noises, poses, strict=True)]
+    return Fit(shape, poses, expressions, errors, trust), photos
 
 
 def _fit(model: LandmarkModel, faces: list[Face], head: HeadModel, noises: list[Noise]) -> Fit:
     """Solve twice: the second time each eye keeps to one direction."""
     prior, names = expression_prior(head.expression_names), head.expression_names
-    middle = model.mean.mean(0)
-    photos = []
-    for face, noise in zip(faces, noises, strict=True):
-        landmarks = face.landmarks[model.index]
-        pose = first_pose(model.mean + noise.bias, landmarks, face)
-        photos.append(Evidence(landmarks, pose, middle, *focal_prior(face), noise, np.ones(len(names))))
+    photos = [
+        _evidence(model, face, noise, first_pose(model.mean + noise.bias, face.landmarks[model.index], face))
+        for face, noise in zip(faces, noises, strict=True)
+    ]
     fit = solve(model, photos, prior)
     bounds = [one_way(names, w) for w in fit.expressions]
     photos = [replace(p, pose=pose, most=most) for p, pose, most in zip(photos, fit.poses, bounds, strict=True)]
     clipped = tuple(np.minimum(w, most) for w, most in zip(fit.expressions, bounds, strict=True))
     return solve(model, photos, prior, start=replace(fit, expressions=clipped), steps=6)
+
+
+def _evidence(model: LandmarkModel, face: Face, noise: Noise, pose: Pose) -> Evidence:
+    most = np.ones(len(model.expression))
+    return Evidence(face.landmarks[model.index], pose, model.mean.mean(0), *focal_prior(face), noise, most)
 
 
 def _camera(pose: Pose, face: Face) -> Camera:

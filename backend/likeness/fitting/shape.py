@@ -6,12 +6,14 @@ errs alike over whole regions, which a fit takes for shape. See calibrations/CAR
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.fitting.calibration import Calibration, aligned, angles_of, pose_terms
 
-__all__ = ["identity_of"]
+__all__ = ["Likely", "identity_of"]
 
 Floats = NDArray[np.float64]
 
@@ -24,8 +26,16 @@ ALIKE = 0.3
 from all sides), so that three photos are worth fewer than three."""
 
 
-def identity_of(calibration: Calibration, landmarks: list[Floats]) -> Floats:
-    """Coefficients (N,) of the person whose landmarks (478, 3), pixels, were found in each photo.
+@dataclass(frozen=True, eq=False)
+class Likely:
+    """Identity given the landmarks: mean (N,) and precision (N, N) of the coefficients."""
+
+    mean: Floats
+    precision: Floats
+
+
+def identity_of(calibration: Calibration, landmarks: list[Floats]) -> Likely:
+    """Identity of the person whose landmarks (478, 3), pixels, were found in each photo.
 
     Each photo's regression is the posterior mean under the prior N(0, 1); so the photos' precisions beyond the prior
     add up, and so do their precision-weighted means.
@@ -40,5 +50,6 @@ def identity_of(calibration: Calibration, landmarks: list[Floats]) -> Floats:
     worth = count / (1 + ALIKE * (count - 1))
     beyond = precision - np.eye(len(precision))
     mean = np.mean(means, axis=0)
-    combined: Floats = np.linalg.solve(np.eye(len(mean)) + worth * beyond, worth * precision @ mean)
-    return np.clip(SAFE * combined, -LIMIT, LIMIT)
+    together: Floats = np.eye(len(mean)) + worth * beyond
+    combined = np.linalg.solve(together, worth * precision @ mean)
+    return Likely(np.clip(SAFE * combined, -LIMIT, LIMIT), together)

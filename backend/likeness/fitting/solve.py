@@ -17,7 +17,7 @@ from likeness.fitting.landmarks import LandmarkModel
 from likeness.fitting.noise import Noise
 from likeness.fitting.pose import DISTANCE, Pose, rotation_of
 
-__all__ = ["Evidence", "Fit", "solve"]
+__all__ = ["CAMERA", "Evidence", "Fit", "held", "moved", "normal", "solve"]
 
 Floats = NDArray[np.float64]
 
@@ -103,14 +103,13 @@ def solve(
         doubting = start is not None or step_number >= CREDULOUS
         if doubting:
             fit = replace(fit, trust=tuple(_trust(model, p, fit, i, depth) for i, p in enumerate(photos)))
-        cost, matrix, gradient = _normal(model, photos, fit, expression_prior, depth)
-        held = _held(photos, fit, gradient, count, moods)
-        free = ~held
+        cost, matrix, gradient = normal(model, photos, fit, expression_prior, depth)
+        free = ~held(photos, fit, gradient, count, moods)
         while damping < 1e6:
             system = matrix[np.ix_(free, free)]
             step = np.zeros(len(gradient))
             step[free] = np.linalg.solve(system + damping * np.diag(np.diag(system)), -gradient[free])
-            trial = _moved(photos, fit, step, count, moods)
+            trial = moved(photos, fit, step, count, moods)
             after = _cost(model, photos, trial, expression_prior, depth)
             if after < cost:
                 break
@@ -169,8 +168,8 @@ def _cost(model: LandmarkModel, photos: list[Evidence], fit: Fit, prior: Floats,
     return total
 
 
-def _normal(
-    model: LandmarkModel, photos: list[Evidence], fit: Fit, prior: Floats, depth: bool
+def normal(
+    model: LandmarkModel, photos: list[Evidence], fit: Fit, prior: Floats, depth: bool = True
 ) -> tuple[float, Floats, Floats]:
     """Cost, J'J and J'r of everything: identity first, then photo by photo camera, expression, shared errors."""
     count, moods = len(model.identity), len(model.expression)
@@ -233,7 +232,7 @@ def _blocks(fit: Fit, count: int, moods: int) -> list[tuple[int, int]]:
     return blocks
 
 
-def _held(photos: list[Evidence], fit: Fit, gradient: Floats, count: int, moods: int) -> NDArray[np.bool_]:
+def held(photos: list[Evidence], fit: Fit, gradient: Floats, count: int, moods: int) -> NDArray[np.bool_]:
     """Unknowns that stand at a bound and would leave it."""
     held = np.zeros(len(gradient), dtype=bool)
     for (start, _), weights, photo in zip(_blocks(fit, count, moods), fit.expressions, photos, strict=True):
@@ -243,7 +242,8 @@ def _held(photos: list[Evidence], fit: Fit, gradient: Floats, count: int, moods:
     return held
 
 
-def _moved(photos: list[Evidence], fit: Fit, step: Floats, count: int, moods: int) -> Fit:
+def moved(photos: list[Evidence], fit: Fit, step: Floats, count: int, moods: int) -> Fit:
+    """The fit after a step (U,) of all unknowns, in the order of `normal`; expressions stay within their bounds."""
     poses, expressions, errors = [], [], []
     for i, (start, number) in enumerate(_blocks(fit, count, moods)):
         pose, camera = fit.poses[i], step[start : start + CAMERA]
