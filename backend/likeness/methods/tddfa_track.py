@@ -23,6 +23,8 @@ Picture = NDArray[np.uint8]
 
 LOST = 2020.0
 """Square pixels below which a face is looked for anew."""
+WIDEST = 4.0
+"""Times the frame's longer side above which it is, too; the original has no such bound, and may run away."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,7 @@ def track(
     for frame in frames:
         fresh = before is None
         roi: Roi | None = roi_from_points(before) if before is not None else None
-        if roi is None or abs(roi[2] - roi[0]) * abs(roi[3] - roi[1]) < LOST:
+        if roi is None or not _usable(roi, frame):
             boxes = find(frame)
             if not len(boxes):
                 before = None
@@ -71,6 +73,20 @@ def track(
             parameters = model.regressor.parameters(frame, roi)
             before = place(parameters, roi)
         yield Tracked(before, parameters, roi, detected)
+
+
+def _usable(roi: Roi, frame: Picture) -> bool:
+    """Whether a face may be followed there: not too small, not far larger than the frame, not beside it."""
+    left, top, right, bottom = roi
+    height, width = frame.shape[:2]
+    big_enough = abs(right - left) * abs(bottom - top) >= LOST
+    return (
+        big_enough
+        and right - left <= WIDEST * max(height, width)
+        and right > 0 < bottom
+        and left < width
+        and top < height
+    )
 
 
 def smoothed(points: Iterable[Floats], before: int = 1, after: int = 1) -> Iterator[Floats]:

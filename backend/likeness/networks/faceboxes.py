@@ -23,8 +23,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, outputs, H / stride, W / stride), twice the outputs with CReLU."""
-        y = self.bn(self.conv(x))
-        return torch.relu(torch.cat([y, -y], 1)) if self.crelu else torch.relu(y)
+        y: Tensor = self.bn(self.conv(x))
+        return (torch.cat([y, -y], 1) if self.crelu else y).relu_()
 
 
 class Inception(nn.Module):
