@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import sys
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_short_paths(tmp_path: Path) -> None:
 
 def test_longest_file_of_pytorch() -> None:
     """The reserve for PyTorch's deepest file is enough for the one that is installed here."""
-    torch = pytest.importorskip("importlib.metadata").distribution("torch")
+    torch = importlib.metadata.distribution("torch")
     longest = max(len(str(file)) for file in torch.files)
     assert len("\\Lib\\site-packages\\") + longest <= long_paths.LONGEST_IN_VENV
 
