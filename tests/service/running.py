@@ -62,6 +62,12 @@ class Running:
         self.http.close()
         return code
 
+    def close_stdin(self) -> None:
+        """As when whoever started it is gone."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.stdin = None
+
     def get(self, path: str) -> dict[str, Any]:
         answer = self.http.get(path)
         assert answer.status_code == 200, answer.text

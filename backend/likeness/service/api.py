@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from fastapi.security import HTTPBearer
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import compile_path
 
 from likeness import __version__
 from likeness.service import schema
@@ -316,7 +316,7 @@ def _answers(app: FastAPI) -> None:
             405: ("wrong_verb", "This address does not take that verb; see /v1/openapi.json for what it takes."),
         }
         code, message = sentences.get(error.status_code, ("refused", str(error.detail)))
-        headers = {"Allow": _verbs(app, request)} if error.status_code == 405 else error.headers
+        headers = {"Allow": _verbs(app, request.url.path)} if error.status_code == 405 else error.headers
         return answer(error.status_code, code, message, headers)
 
     @app.exception_handler(Exception)
@@ -325,7 +325,8 @@ def _answers(app: FastAPI) -> None:
         return answer(500, "internal", sentence)
 
 
-def _verbs(app: FastAPI, request: Request) -> str:
-    """What an address takes; Starlette would tell of the first route alone."""
-    routes = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return ", ".join(sorted({verb for route in routes for verb in getattr(route, "methods", ())}))
+def _verbs(app: FastAPI, path: str) -> str:
+    """What an address takes; Starlette would tell of one route alone."""
+    described = app.openapi()["paths"].items()
+    verbs = {verb.upper() for pattern, routes in described if compile_path(pattern)[0].match(path) for verb in routes}
+    return ", ".join(sorted(verbs or {"GET"}))
