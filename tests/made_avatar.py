@@ -30,6 +30,8 @@ JOINTS = {
     "eye.R": (2, (-0.032, 0.135, 0.075)),
 }
 EYE = 0.0125
+WRINKLED = ("jawOpen", "mouthSmileLeft", "mouthSmileRight", "browInnerUp")
+"""Expressions of `bending` that have wrinkles: one more than a picture has channels."""
 
 
 def sphere(rings: int, sides: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -142,7 +144,7 @@ def make(name: str = "Egg", maps: int = 32) -> Avatar:
 
 
 def bending(name: str = "Bending") -> Avatar:
-    """The egg with what FLAME has more: pose correctives, and an expression whose weights go below zero."""
+    """The egg with what FLAME has more: pose correctives, wrinkles, an expression whose weights go below zero."""
     egg = make(name)
     random = np.random.default_rng(3)
     joints = ("neck", "jaw", "eye.L")
@@ -153,8 +155,16 @@ def bending(name: str = "Bending") -> Avatar:
         correctives[k] = near[:, None] * random.normal(0, 0.004, 3)
     correctives[4] = 0  # an entry without any
     (view,) = egg.views
+    expression = egg.expression.copy()
+    expression[ARKIT.index("browInnerUp")] = 0  # shows by its wrinkles alone
+    waves = np.sin(np.linspace(0, 60, 64, dtype=np.float32))[:, None].repeat(64, 1)
+    details = {n: Map(0.001 * (1 + i) * waves, "linear") for i, n in enumerate(WRINKLED)}
+    skin = egg.materials["Skin"]
+    maps = skin.maps | {f"detail.{n}": m for n, m in details.items()}
     return replace(
         egg,
+        expression=expression,
+        materials=egg.materials | {"Skin": replace(skin, maps=maps)},
         correctives=correctives,
         corrective_joints=joints,
         expression_limits={"FLAME exp 000": (-3.0, 3.0)},

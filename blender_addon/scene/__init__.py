@@ -12,6 +12,7 @@ from .find import give_role
 from .head import Head
 from .limits import add_limits
 from .materials import make_materials
+from .materials.wrinkles import drive_wrinkles
 from .mesh import add_modifiers, make_mesh
 from .photo_light import make_photo_light
 from .rig import make_rig
@@ -38,6 +39,7 @@ def build(package: Package, scene: bpy.types.Scene | None = None, *, studio: boo
     add_modifiers(mesh, rig)
     add_limits(rig, mesh, package)
     add_correctives(mesh, rig, package)
+    drive_wrinkles(mesh)
     give_role(mesh, "head")
     give_role(rig, "rig")
 

@@ -64,6 +64,10 @@ class Graph:
     def image(self, image: Image, label: str, column: float, row: float, frame: str) -> Any:
         """An image texture on the head's UVs."""
         picture = load_picture(image.path, f"{self.material.name} {label}", image.colour)
+        return self.texture(picture, label, column, row, frame)
+
+    def texture(self, picture: bpy.types.Image, label: str, column: float, row: float, frame: str) -> Any:
+        """An image texture of a picture that is in the file already."""
         node = self.add("ShaderNodeTexImage", label, column, row, frame, image=picture, extension="EXTEND")
         if "UV" not in self.tree.nodes:
             self.add("ShaderNodeUVMap", "UV", column - 1, 0, frame, uv_map=UV_NAME)

@@ -9,6 +9,7 @@ from ...link.package import Material, Package
 from ..graph import Graph, plain, put
 from ..mesh import UV_NAME
 from .skin_controls import NODE, skin_controls
+from .wrinkles import add_wrinkles
 
 __all__ = ["skin_shader"]
 
@@ -50,7 +51,7 @@ def skin_shader(material: bpy.types.Material, data: Material, package: Package) 
         ("Roughness", "Roughness"),
     ):
         graph.link(knobs, output_of, surface, socket)
-    add_relief(graph, data, surface, output, knobs)
+    add_relief(graph, data, surface, output, knobs, add_wrinkles(graph, data, package))
     if "confidence" in data.maps:
         add_confidence(graph, data, surface, output, knobs)
 
@@ -80,9 +81,17 @@ def add_confidence(
 
 
 def add_relief(
-    graph: Graph, data: Material, surface: bpy.types.Node, output: bpy.types.Node, knobs: bpy.types.Node
+    graph: Graph,
+    data: Material,
+    surface: bpy.types.Node,
+    output: bpy.types.Node,
+    knobs: bpy.types.Node,
+    wrinkles: bpy.types.NodeSocket | None,
 ) -> None:
-    """Normal map and displacement. Both show the same relief, so one knob shares it out between them."""
+    """Normal map and displacement. Both show the same relief, so one knob shares it out between them.
+
+    Wrinkles that expressions bring, in metres, come on top of either.
+    """
     displaced = data.maps.get("displacement")
     if displaced and displaced.scale == 0:
         displaced = None
@@ -95,10 +104,23 @@ def add_relief(
         graph.link(image, "Color", normal, "Color")
         graph.link(normal, "Normal", surface, "Normal")
         graph.link(knobs, "Normal strength", normal, "Strength")
+        if wrinkles:
+            bump = graph.add("ShaderNodeBump", "Wrinkles", -0.5, 3, "Relief")
+            put(bump, "Distance", 1.0)  # the height is in metres
+            graph.tree.links.new(wrinkles, bump.inputs["Height"])
+            graph.link(knobs, "Normal strength", bump, "Strength")
+            graph.link(normal, "Normal", bump, "Normal")
+            graph.link(bump, "Normal", surface, "Normal")
     if displaced:
         image = graph.image(displaced, "displacement", -3, 4, "Maps")
         node = graph.add("ShaderNodeDisplacement", "Displacement in metres", -1, 4, "Relief", space="OBJECT")
         graph.link(image, "Color", node, "Height")
+        if wrinkles:
+            more = graph.add("ShaderNodeMath", "With wrinkles", -1.5, 4, "Relief", operation="MULTIPLY_ADD")
+            more.inputs[1].default_value = 1 / displaced.scale
+            graph.tree.links.new(wrinkles, more.inputs[0])
+            graph.tree.links.new(image.outputs["Color"], more.inputs[2])
+            graph.link(more, "Value", node, "Height")
         # Blender displaces by (height - midlevel) * scale.
         put(node, "Midlevel", -displaced.offset / displaced.scale)
         put(node, "Scale", displaced.scale)
