@@ -5,9 +5,10 @@ STUBS ?= .venv-stubs
 BIN = $(VENV)/bin
 DEMO = out/demo
 SAMPLES ?= 96
+SUITES ?= trixie
 BLENDERS ?= 4.2.23 5.0.1 5.2.3
 
-.PHONY: demo test test-blenders lint bench addon clean
+.PHONY: demo test test-blenders test-gui lint bench addon clean
 
 demo: $(VENV)/ready
 	$(BIN)/likeness reconstruct tests/data/astronaut.png -o $(DEMO)/astronaut.likeness --overwrite \
@@ -20,6 +21,10 @@ test: $(VENV)/ready
 test-blenders: $(VENV)/ready
 	$(BIN)/python tests/blender/blenders.py
 	LIKENESS_TEST_BLENDERS="$(BLENDERS)" $(BIN)/python -m pytest tests/blender/test_in_blender.py -ra $(ARGS)
+
+# Blender's window on a virtual screen, in a Debian in a folder of the user's cache (2 GB); needs root and Debian's apt.
+test-gui: $(VENV)/ready
+	LIKENESS_TEST_GUI="$(SUITES)" $(BIN)/python -m pytest tests/gui -ra $(ARGS)
 
 lint: $(VENV)/ready $(STUBS)/ready
 	$(BIN)/ruff check .

@@ -14,7 +14,10 @@ import pytest
 
 INSIDE = Path(__file__).parent / "inside"
 FILES = [path.stem for path in sorted(INSIDE.glob("*.py")) if "\ndef test_" in path.read_text()]
-VERSIONS = ["here", *filter(None, os.environ.get("LIKENESS_TEST_BLENDERS", "").split())]
+WITH_BACKEND = ("journey",)
+"""Files that talk to a real backend."""
+
+VERSIONS = os.environ.get("LIKENESS_TEST_BLENDERS", "here").split()
 
 
 def python_of(version: str) -> Path:
@@ -32,7 +35,11 @@ def python_of(version: str) -> Path:
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_inside_blender(version: str, name: str, bpy_environment: dict[str, str], tmp_path: Path) -> None:
+def test_inside_blender(
+    version: str, name: str, bpy_environment: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if name in WITH_BACKEND:
+        bpy_environment |= request.getfixturevalue("backend_environment")
     file, room = INSIDE / f"{name}.py", tmp_path / name
     command = [str(python_of(version)), str(INSIDE / "run.py"), str(file), f"--basetemp={room}"]
     done = subprocess.run(command, env=bpy_environment, capture_output=True, text=True, timeout=300, check=False)

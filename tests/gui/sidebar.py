@@ -101,7 +101,7 @@ class Sidebar:
         state: dict[str, Any] = self.window.do(
             "from bl_ext.user_default.likeness.ui.session import session\n"
             "now = session(); t = now.task\n"
-            "result = {'which': id(t), 'state': t.state if t else '', 'text': t.text if t else '', 'total': t.total if t else 0,\n"
-            "    'error': t.error if t else '', 'problem': now.problem, 'job': dict(t.job) if t else {}}"
+            "result = {name: getattr(t, name, '') for name in ('state', 'text', 'error')}\n"
+            "result |= {'which': id(t), 'total': t.total if t else 0, 'problem': now.problem}"
         )
         return state

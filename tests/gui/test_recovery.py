@@ -59,20 +59,17 @@ def test_killed_and_recovered(installed: Desk, sidebar: Sidebar, button: Spot, v
     window = installed.window
     chance = random.Random(f"{SEED} {victim}")
     blender = window.ask("os.getpid()")
-    for _ in range(2):  # the second is as quick as they will be
-        began = time.monotonic()
-        start(installed, sidebar, button)
-        assert finish(sidebar)["state"] == "done"
-        usual = time.monotonic() - began
+    start(installed, sidebar, button)
+    assert finish(sidebar)["state"] == "done"
     failures = 0
-    for i in range(JOBS // 2):
+    for _ in range(JOBS // 2):
         about = health(installed)
         start(installed, sidebar, button)
-        moment = chance.uniform(0, 0.8 * usual)
-        time.sleep(moment)
+        moment = chance.uniform(0, 0.9)
+        until(lambda at=moment: sidebar.task()["total"] >= at, 120, 0.02, "the job goes on")
         os.kill(about["pid"] if victim == "server" else about["worker"]["pid"], signal.SIGKILL)
         task = finish(sidebar)
-        print(f"{victim} killed after {moment:.1f} s of {usual:.1f}: {task['state']}, {task['error']!r}")
+        print(f"{victim} killed at {moment:.0%}: {task['state']}, {task['error']!r}")
         if task["state"] == "failed":
             failures += 1
             assert task["error"].endswith(".")
@@ -84,6 +81,6 @@ def test_killed_and_recovered(installed: Desk, sidebar: Sidebar, button: Spot, v
         assert finish(sidebar)["state"] == "done", sidebar.task()
         assert sidebar.task()["problem"] == ""
         print(f"  the next head was there after {time.monotonic() - began:.1f} s")
-    assert failures, "no job was hit"
+    assert failures > 1, "hardly a job was hit"
     assert window.ask("os.getpid()") == blender
     installed.picture(f"{victim} recovered")
