@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -86,7 +88,7 @@ def test_the_api_is_described(server: Running) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert "/v1/jobs/{job}/events" in page.text
     assert "<script" not in page.text
-    assert "//" not in page.text.replace("https://", "", 0).split("<h2>Schemas")[0].replace("application//", "")
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", page.text)
 
 
 def test_only_its_owner_can_read_where_the_server_is(server: Running) -> None:
@@ -150,10 +152,8 @@ def test_https_beyond_this_machine(bare: Path, tmp_path: Path) -> None:
     token.write_text("a-token-of-my-own\n")
     options = ["--host", "0.0.0.0", "--token-file", token, "--tls-cert", cert, "--tls-key", key]
     with Running(bare, *options, "--allow-host", "studio.example") as server:
-        assert server.about["url"].startswith("https://0.0.0.0:")
-        url = f"https://127.0.0.1:{server.about['url'].rpartition(':')[2]}/v1/health"
-        import ssl
-
+        assert server.about["url"].startswith("https://127.0.0.1:")
+        url = server.about["url"] + "/v1/health"
         context = ssl.create_default_context(cafile=str(cert))
         with httpx.Client(verify=context, trust_env=False) as client:
             headers = {"Authorization": "Bearer a-token-of-my-own"}

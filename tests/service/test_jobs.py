@@ -150,6 +150,12 @@ def test_a_job_that_cannot_be_done_says_why(server: Running, tmp_path: Path) -> 
     assert not (server.home / "service" / "jobs" / job["id"]).exists()
 
 
+def test_a_head_that_there_is_not_is_told(server: Running, astronaut: Path) -> None:
+    job = server.wait(server.submit(astronaut, head="nobody"))
+    assert job["error"]["code"] == "head_error"
+    assert '"nobody"' in job["error"]["message"]
+
+
 def test_lists_of_methods_heads_and_weights(server: Running) -> None:
     method = next(m for m in server.get("/v1/methods")["methods"] if m["name"] == "open")
     assert method["ready"]
@@ -157,15 +163,18 @@ def test_lists_of_methods_heads_and_weights(server: Running) -> None:
     heads = {head["name"]: head for head in server.get("/v1/heads")["heads"]}
     assert heads["anny"]["ready"]
     assert not heads["ict"]["ready"]
-    assert any(entry["installed"] for entry in server.get("/v1/weights")["weights"])
+    weights = {entry["name"]: entry for entry in server.get("/v1/weights")["weights"]}
+    assert weights["landmarks"]["installed"]
+    assert not weights["ict-facekit"]["installed"]
+    assert all(entry["licence"] and entry["how"] for entry in weights.values())
 
 
 def test_the_server_is_light_and_the_worker_does_not_swell(server: Running, astronaut: Path) -> None:
     pid = server.health()["pid"]
     if not Path(f"/proc/{pid}/maps").exists():
         pytest.skip("needs /proc to see a process's memory")
-    assert "torch" not in Path(f"/proc/{pid}/maps").read_text()
-    assert "cv2" not in Path(f"/proc/{pid}/maps").read_text()
+    loaded = Path(f"/proc/{pid}/maps").read_text()
+    assert not [name for name in ("torch", "cv2", "numpy", "scipy", "warp") if f"/{name}/" in loaded]
     assert memory_mb(pid) < 100
     worker = server.worker()
     server.done(astronaut)

@@ -268,10 +268,10 @@ def _settings(text: bytes, catalogue: dict[str, Any] | None) -> schema.Settings:
         settings = schema.Settings.model_validate_json(text or b"{}")
     except ValidationError as error:
         raise Refused(422, "bad_settings", f"The settings are refused: {_first(error.errors())}.") from error
-    for kind, name, always in (("method", settings.method, ()), ("head", settings.head, ("auto",))):
-        known = [*always, *(entry["name"] for entry in (catalogue or {}).get(f"{kind}s", []))]
-        if catalogue and name not in known:
-            raise Refused(422, f"unknown_{kind}", f'There is no {kind} "{name}"; choose one of: {", ".join(known)}.')
+    known = [method["name"] for method in (catalogue or {}).get("methods", [])]
+    if known and settings.method not in known:  # heads come and go with their weights; the worker knows
+        sentence = f'There is no method "{settings.method}"; choose one of: {", ".join(known)}.'
+        raise Refused(422, "unknown_method", sentence)
     return settings
 
 

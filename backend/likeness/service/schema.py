@@ -23,6 +23,7 @@ __all__ = [
     "Problem",
     "Settings",
     "State",
+    "WeightEntry",
     "WeightFile",
     "Weights",
     "WorkerOut",
@@ -175,20 +176,36 @@ class Heads(BaseModel):
 
 
 class WeightFile(BaseModel):
-    """Something that can be installed into the store of weights."""
+    """One official file of an entry."""
+
+    name: str
+    size: int | None = Field(description="Bytes, null where it is not known.")
+    optional: bool
+    url: str = Field(description="Where it can be had directly, or empty.")
+
+
+class WeightEntry(BaseModel):
+    """Something that `likeness weights install NAME` puts in place."""
 
     name: str
     title: str
+    kind: str
+    edition: str
+    used_by: list[str]
     installed: bool
-    licence: str
+    licence: str = Field(description="The strictest of its licences.")
+    licences: Licences
+    consent: bool = Field(description="Whether its terms must be agreed to before it is fetched.")
     url: str
-    files: list[str]
+    obtain: str
+    how: str
+    files: list[WeightFile]
 
 
 class Weights(BaseModel):
     """What the store of weights offers."""
 
-    weights: list[WeightFile]
+    weights: list[WeightEntry]
 
 
 class Face(BaseModel):

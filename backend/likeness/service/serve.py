@@ -28,7 +28,7 @@ from likeness.service.limits import Limits
 from likeness.service.store import Store
 from likeness.service.workshop import Workshop
 from likeness.weights.lock import locked
-from likeness.weights.store import home
+from likeness.weights.place import home
 
 __all__ = ["Options", "ServeError", "serve"]
 
@@ -66,8 +66,8 @@ def serve(options: Options) -> None:
         _log_to(folders.log)
         port = listener.getsockname()[1]
         scheme = "https" if options.tls_cert else "http"
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        url = f"{scheme}://{host}:{port}"
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # told to this machine
+        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         about = {
             "url": url,
             "token": token,
@@ -79,7 +79,7 @@ def serve(options: Options) -> None:
         workshop = Workshop()
         jobs = Jobs(folders, Store(folders.index), workshop, options.limits)
         service = Service(folders, jobs, workshop, options.limits, str(about["started"]), lambda: server.stop())
-        names = {"localhost", socket.gethostname(), socket.getfqdn(), options.host, *options.allow_hosts}
+        names = {"localhost", socket.gethostname(), options.host, *options.allow_hosts}
         config = uvicorn.Config(
             Guard(application(service), token, names, open_paths=[DOCS]),
             log_config=None,

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -30,6 +29,7 @@ from likeness.weights import catalog, convert
 from likeness.weights.catalog import Entry
 from likeness.weights.gather import Gathered, gather
 from likeness.weights.lock import locked
+from likeness.weights.place import home
 
 __all__ = ["Builder", "Weights", "describe", "home", "install", "installed", "open_weights", "path", "remove", "verify"]
 
@@ -41,12 +41,6 @@ FORMAT = 1
 
 builders: dict[str, Builder] = {}
 """Installers of entries that are not a set of official files: likeness.heads.library adds its own."""
-
-
-def home() -> Path:
-    """The user's folder for weights and compiled heads; `LIKENESS_HOME` overrides it."""
-    override = os.environ.get("LIKENESS_HOME")
-    return Path(override) if override else Path(platformdirs.user_cache_dir("likeness", appauthor=False))
 
 
 def path(name: str) -> Path:
