@@ -33,7 +33,7 @@ from likeness.methods.registry import register
 from likeness.progress import Progress
 from likeness.weights import catalog, store
 
-__all__ = ["DECA", "DETAIL_KEYS", "place_in_photo"]
+__all__ = ["DECA", "DETAIL_KEYS", "loaded", "place_in_photo"]
 
 EDITION = "flame-2020"
 """What DECA was trained with; coefficients of other editions mean other shapes."""
@@ -73,7 +73,7 @@ class DECA:
             WeightsError, HeadError: something is not installed, or not what it should be.
         """
         progress("fit", 0.0, "Loading DECA")
-        files, model = _loaded(_installed())
+        files, model = loaded()
         head = flame_head(files, open_head("auto", progress), progress)
         progress("fit", 0.4, "Encoding the face")
         crops = [landmark_crop(landmarks68(face)) for face in faces]
@@ -199,9 +199,17 @@ def _installed() -> tuple[tuple[str, float], ...]:
     return tuple(marks)
 
 
+def loaded() -> tuple[FlameFiles, Deca]:
+    """The installed FLAME files and DECA, kept for the next photo.
+
+    Raises:
+        WeightsError, HeadError: something is not installed, or not what it should be.
+    """
+    return _loaded(_installed())
+
+
 @lru_cache(maxsize=1)
 def _loaded(_: tuple[tuple[str, float], ...]) -> tuple[FlameFiles, Deca]:
-    """Networks and head, kept for the next photo."""
     weights = store.open_weights("deca")
     data = store.open_weights("deca-data")
     files = open_flame(EDITION)
