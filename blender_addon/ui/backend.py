@@ -163,6 +163,7 @@ def chosen_anew() -> None:
     now = session()
     now.methods, now.heads, now.health, now.problem = [], [], {}, ""
     now.faces.clear()
+    now.asked.clear()
     now.forget()
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64decode
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from .words import paragraph
 
 __all__ = ["CLASSES", "LIKENESS_OT_find_faces", "draw", "find", "summary", "trouble"]
 
-BUSY = 5.0
-"""Seconds to wait before asking a backend again that is busy with a job."""
+BUSY = 3.0
+"""Seconds to wait before asking a backend again that is busy with somebody's job."""
 
 
 class LIKENESS_OT_find_faces(bpy.types.Operator):
@@ -73,24 +74,55 @@ class LIKENESS_OT_choose_face(bpy.types.Operator):
 def find(context: bpy.types.Context, paths: Sequence[Path]) -> None:
     """Ask the backend about photos that it was not asked about yet."""
     now = session()
-    new = [path for path in paths if str(path) not in now.faces and str(path) not in now.asked]
-    where = choice(context)
-    for path in new:
-        now.asked.add(str(path))
-        now.call(_ask, now.backend, where, path, Path(bpy.app.tempdir), then=_learn(path), failed=_failed(path))
+    idle = not now.asked
+    now.asked += [path for path in dict.fromkeys(paths) if str(path) not in now.faces and path not in now.asked]
+    if idle:
+        _next()
 
 
-def _ask(backend: Backend, where: Choice, path: Path, room: Path) -> dict[str, Any]:
+def _next() -> None:
+    """Ask about the first photo in the queue; the backend looks at one at a time, and at none while it makes a head."""
+    now = session()
+    if not now.asked:
+        return
+    if now.task and now.task.going:
+        now.later(1.0, _next)
+        return
+    path, where, room = now.asked[0], choice(bpy.context), Path(bpy.app.tempdir)
+    now.call(_ask, now.backend, where, path, room, then=partial(_learn, path), failed=_give_up)
+
+
+def _ask(backend: Backend, where: Choice, path: Path, room: Path) -> dict[str, Any] | None:
+    """What the backend says of a photo; None while it is busy. Raises ServiceError where it cannot be asked."""
     from ..link.client import ServiceError
 
     try:
         (found,) = backend.client(where).faces([path])
     except ServiceError as error:
         if error.retry_after is not None:
-            return {"busy": True}
+            return None
+        if error.status is None and error.code != "file":
+            raise
         return {"faces": [], "error": error.message}
     found["pictures"] = [_kept(face["picture"], room) for face in found["faces"] if face.get("picture")]
     return found
+
+
+def _learn(path: Path, found: dict[str, Any] | None) -> None:
+    now = session()
+    if found is None:
+        now.later(BUSY, _next)
+        return
+    now.faces[str(path)] = found
+    if path in now.asked:
+        now.asked.remove(path)
+    _next()
+
+
+def _give_up(why: str) -> None:
+    """The backend cannot be asked: that is no fault of the photos."""
+    session().asked.clear()
+    session().problem = why
 
 
 def _kept(picture: str, room: Path) -> Path:
@@ -101,38 +133,12 @@ def _kept(picture: str, room: Path) -> Path:
     return path
 
 
-def _learn(path: Path) -> Any:
-    def learn(found: dict[str, Any]) -> None:
-        now = session()
-        now.asked.discard(str(path))
-        if found.get("busy"):
-            now.later(BUSY, _ask_again)
-        else:
-            now.faces[str(path)] = found
-
-    return learn
-
-
-def _failed(path: Path) -> Any:
-    def failed(why: str) -> None:
-        session().asked.discard(str(path))
-        session().faces[str(path)] = {"faces": [], "error": why}
-
-    return failed
-
-
-def _ask_again() -> None:
-    context = bpy.context
-    if context.scene:
-        find(context, [path_of(photo) for photo in settings_of(context).photos])
-
-
 def summary(path: Path) -> tuple[str, str]:
     """An icon and a count for the list; nothing while it is not known."""
     found = session().faces.get(str(path))
     if session().fact(Path.is_file, path) is False or (found and (found.get("error") or not found["faces"])):
         return "ERROR", ""
-    if str(path) in session().asked:
+    if path in session().asked:
         return "SORTTIME", ""
     if found is None:
         return "", ""
@@ -163,7 +169,7 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any) -> 
     row.template_icon(icon_value=thumbnails.icon(path), scale=4.0)
     column = row.column()
     column.scale_y = 0.85
-    if str(path) in session().asked:
+    if path in session().asked:
         column.label(text="Looking for faces...")
     if found:
         column.label(text=f"{found['width']} x {found['height']} pixels", translate=False)

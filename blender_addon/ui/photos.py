@@ -18,7 +18,7 @@ from .main import Child
 from .properties import path_of, settings_of
 from .session import session
 
-__all__ = ["CLASSES", "add", "look_at_photos", "register", "unregister"]
+__all__ = ["CLASSES", "add", "look_at_photos"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".bmp", ".jp2")
 
@@ -277,18 +277,3 @@ CLASSES = (
     LIKENESS_FH_photos,
     LIKENESS_PT_photos,
 )
-
-
-@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs leave it so
-def _opened(_: Any) -> None:
-    session().forget()
-
-
-def register() -> None:
-    """Another file brings other photos."""
-    bpy.app.handlers.load_post.append(_opened)
-
-
-def unregister() -> None:
-    """The opposite of `register`."""
-    bpy.app.handlers.load_post.remove(_opened)

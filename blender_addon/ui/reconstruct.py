@@ -87,6 +87,8 @@ Called from a script it returns when the head is there"""  # fmt: skip  # Blende
         from .results import refresh
 
         refresh(context)
+        if bpy.app.background:
+            session().wait(lambda: bool(session().calls))
         if task.state == "cancelled":
             self.report({"INFO"}, "Cancelled")
             return {"CANCELLED"}
@@ -160,8 +162,9 @@ class LIKENESS_PT_reconstruct(Child, bpy.types.Panel):
         if now.problem:
             box = layout.box()
             row = box.row()
-            row.alert = True
-            row.label(text="That Did Not Work", icon="ERROR")
+            title = row.row()
+            title.alert = True
+            title.label(text="That Did Not Work", icon="ERROR")
             row.operator(LIKENESS_OT_dismiss.bl_idname, text="", icon="X", emboss=False)
             paragraph(box, context, now.problem)
         for note in task.notes if task else ():

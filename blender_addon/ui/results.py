@@ -120,7 +120,7 @@ class LIKENESS_OT_import_result(_OnResult, bpy.types.Operator):
         """Fetch it where it is not on this machine yet, then import."""
         job = self.job(context)
         if job is None or not job.get("has_avatar"):
-            self.report({"WARNING"}, "This job has no head to bring in.")
+            self.report({"ERROR"}, "This job has no head to bring in.")
             return {"CANCELLED"}
         studio = settings_of(context).studio
         return _with_package(self, context, job, lambda package: _import(package, studio))
@@ -136,7 +136,7 @@ class LIKENESS_OT_show_result(_OnResult, bpy.types.Operator):
         """Fetch it where it is not on this machine yet, then open the folder."""
         job = self.job(context)
         if job is None or not job.get("has_avatar"):
-            self.report({"WARNING"}, "This job has no file to show.")
+            self.report({"ERROR"}, "This job has no file to show.")
             return {"CANCELLED"}
         return _with_package(self, context, job, _open_folder)
 

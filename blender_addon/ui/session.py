@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .connection import Backend
     from .task import Task
 
-__all__ = ["CLASSES", "Session", "drain_and_show", "redraw", "session", "unregister", "wake"]
+__all__ = ["CLASSES", "Session", "drain_and_show", "redraw", "register", "session", "unregister", "wake"]
 
 CLASSES: tuple[type, ...] = ()
 BEAT = 0.1
@@ -61,8 +62,8 @@ class Session:
     health: dict[str, Any] = field(default_factory=dict)
     faces: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By the photo's path: what the backend found in it."""
-    asked: set[str] = field(default_factory=set)
-    """Photos that the backend is looking at."""
+    asked: list[Path] = field(default_factory=list)
+    """Photos that the backend is to look at, or is looking at: the first."""
     task: Task | None = None
     set_up: SetUp | None = None
     shown: tuple[Any, ...] = ()
@@ -204,9 +205,25 @@ def redraw() -> None:
                 area.tag_redraw()
 
 
+@bpy.app.handlers.persistent  # type: ignore[untyped-decorator]  # the stubs leave it so
+def _opened(_: Any) -> None:
+    """Another file: other photos, and perhaps another window manager."""
+    if _session:
+        from .results import heed
+
+        _session.forget()
+        heed(bpy.context, list(_session.jobs.values()))
+
+
+def register() -> None:
+    """Hear of files that are opened."""
+    bpy.app.handlers.load_post.append(_opened)
+
+
 def unregister() -> None:
     """End threads, timers and the backend."""
     global _session
+    bpy.app.handlers.load_post.remove(_opened)
     if bpy.app.timers.is_registered(_beat):
         bpy.app.timers.unregister(_beat)
     ended, _session = _session, None

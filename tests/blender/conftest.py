@@ -4,6 +4,7 @@ import json
 import os
 import runpy
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import torch
 from likeness import package
 from likeness.avatar import Avatar
 from likeness.camera import Camera
-from likeness.heads.base import triangulate
+from likeness.heads.base import HeadModel, triangulate
 from likeness.render.raster import rasterise
 from likeness.render.view import project
 from likeness.sheet import posed
+from likeness.weights import store
 
 ROOT = Path(__file__).parents[2]
 POSES = 200
@@ -93,6 +95,15 @@ def hostile(folder: Path) -> None:
     arrays = dict(np.load(geometry))
     arrays["polygons"] = arrays["polygons"] + 10_000
     np.savez(geometry, **arrays)
+
+
+@pytest.fixture
+def backend_environment(anny_head: HeadModel, tmp_path: Path) -> dict[str, str]:
+    """Where the tests inside find the backend's program, and a home of its own that has all models."""
+    home = tmp_path / "home"
+    shutil.copytree(store.home(), home, ignore=lambda _, names: {"service", *(n for n in names if ".lock" in n)})
+    program = Path(sys.executable).with_name("likeness.exe" if sys.platform == "win32" else "likeness")
+    return {"LIKENESS_TEST_BACKEND": str(program), "LIKENESS_TEST_HOME": str(home)}
 
 
 @pytest.fixture
