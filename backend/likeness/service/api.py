@@ -166,7 +166,6 @@ def _about(service: Service) -> APIRouter:
             except Failure as failure:
                 raise Refused(503, failure.code, failure.message, retry_after=2) from failure
             except (Stopped, TimeoutError):
-                workshop.stop()
                 sentence = "Finding the faces took too long; try again, with fewer or smaller photos."
                 raise Refused(503, "too_slow", sentence, retry_after=2) from None
 

@@ -59,7 +59,7 @@ class Folders:
         _remove(self.jobs / job)
 
     def tidy(self, known: set[str]) -> None:
-        """At the start: remove uploads that were never finished and folders of no known job."""
+        """At the start: remove uploads that were never finished, all other jobs' folders, and parts of files."""
         for folder in [*self.incoming.iterdir(), *(f for f in self.jobs.iterdir() if f.name not in known)]:
             _remove(folder)
         for part in self.jobs.glob("*/.*.part"):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from likeness.service.folders import Folders
 from likeness.service.limits import Limits
+from likeness.service.names import shown
 from likeness.service.recover import recover
-from likeness.service.refusal import Refused
+from likeness.service.refusal import Refused, no_space
 from likeness.service.schema import Job, Problem, Settings, State
 from likeness.service.store import Store
 from likeness.service.workshop import Failure, Stopped, Workshop
@@ -101,7 +103,7 @@ class Jobs:
         """Make a job of photos that lie as ``01``, ``02``, … in the folder ``upload``, which moves into the job's."""
         job = Job(
             id=secrets.token_hex(8),
-            name=settings.name or Path(names[0]).stem,
+            name=shown(settings.name or "") or Path(names[0]).stem,
             message="Waiting" if self._workshop.device else "Waiting for the models to load",
             created=now(),
             photos=names,
@@ -113,7 +115,12 @@ class Jobs:
         folder = self._folders.job(job.id)
         folder.mkdir(mode=0o700)
         upload.rename(folder / "photos")
-        self._store.put(job)
+        try:
+            self._store.put(job)
+        except sqlite3.Error as error:
+            self._folders.drop(job.id)
+            log.exception("the list of jobs cannot be written")
+            raise no_space() from error
         self._jobs[job.id] = job
         self._queue.append(job)
         self._place()
@@ -135,9 +142,14 @@ class Jobs:
 
     def delete(self, job: Job) -> None:
         """Forget a job that has ended, and its files."""
-        self._store.drop(job.id)
         del self._jobs[job.id]
-        self._folders.drop(job.id)
+        try:
+            self._store.drop(job.id)
+            self._folders.drop(job.id)
+        except sqlite3.Error:  # the disk is full; without the files it may not be
+            self._folders.drop(job.id)
+            with suppress(sqlite3.Error):
+                self._store.drop(job.id)
         self._tick()
 
     async def changes(self, job: Job, after: int, pulse: float) -> AsyncIterator[Job | None]:
@@ -201,7 +213,7 @@ class Jobs:
     async def _run(self, job: Job) -> None:
         self._running, self._cancelling = job, False
         job.state, job.started, job.position, job.message = "running", now(), None, "Starting"
-        self._store.put(job)
+        self._keep(job)
         self._touch(job)
         task = {
             "do": "job",
@@ -244,7 +256,7 @@ class Jobs:
         self._touch(job)
 
     def _end(self, job: Job, state: State, error: Problem | None = None) -> None:
-        """Write it down first, then tell."""
+        """Write it down first, then tell. The package of a job that is done lies in its place already."""
         job.state, job.error, job.finished, job.position = state, error, now(), None
         job.message = {"done": "Done", "cancelled": "Cancelled"}.get(state, error.message if error else "")
         if job is self._running:
@@ -252,10 +264,15 @@ class Jobs:
         if state != "done":
             self._folders.drop(job.id)
         self._folders.drop_photos(job.id)
+        self._keep(job)
+        self._touch(job)
+
+    def _keep(self, job: Job) -> None:
+        """Write a job down; where that fails, `recover` finds the same out from its files at the next start."""
         try:
             self._store.put(job)
-        finally:
-            self._touch(job)
+        except sqlite3.Error:
+            log.exception("the list of jobs cannot be written")
 
     def _place(self) -> None:
         for i, job in enumerate(self._queue):

@@ -18,7 +18,6 @@ def recover(store: Store, folders: Folders, time: str, stopped: str) -> list[Job
     Jobs that ran are done where their package was in place already, else failed. Jobs that waited still wait.
     """
     jobs = store.all()
-    folders.tidy({job.id for job in jobs})
     for job in jobs:
         if job.state == "running":
             if not _finish(job, folders):
@@ -37,8 +36,9 @@ def recover(store: Store, folders: Folders, time: str, stopped: str) -> list[Job
             continue
         job.position = None
         store.put(job)
+    folders.tidy({job.id for job in jobs if job.state in ("queued", "done")})
     for job in jobs:
-        if job.state != "queued":
+        if job.state == "done":
             folders.drop_photos(job.id)
     return jobs
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Refused"]
+__all__ = ["Refused", "no_space"]
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
@@ -13,3 +13,8 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
         self.headers = {"Retry-After": str(retry_after)} if retry_after is not None else {}
+
+
+def no_space() -> Refused:
+    """Whatever cannot be written for want of space."""
+    return Refused(507, "no_space", "The service's disk is full; free some space there and send the photos again.")

@@ -7,7 +7,6 @@ import errno
 import shutil
 import tempfile
 import time
-import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,7 +21,8 @@ from starlette.requests import ClientDisconnect, Request
 from likeness.errors import PhotoError
 from likeness.photos.header import measure
 from likeness.service.limits import Limits
-from likeness.service.refusal import Refused
+from likeness.service.names import photo_name
+from likeness.service.refusal import Refused, no_space
 
 __all__ = ["Upload", "receive"]
 
@@ -35,7 +35,6 @@ PATIENCE = 30.0
 """Seconds that a client may be silent in the middle of an upload."""
 DRAIN = 5.0
 """Seconds for which the rest of a refused upload is read, so that the client hears why it is refused."""
-NAME_LENGTH = 100
 
 
 @dataclass
@@ -68,7 +67,7 @@ async def receive(request: Request, incoming: Path, limits: Limits, *, settings:
         yield upload
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _no_space() from error
+            raise no_space() from error
         raise
     finally:
         await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
@@ -83,7 +82,7 @@ async def _read(request: Request, folder: Path, limits: Limits, settings: bool) 
     if length.isdecimal() and int(length) > limits.total_bytes + SLACK:
         raise _too_much(limits)
     if shutil.disk_usage(folder).free < SPARE + (int(length) if length.isdecimal() else 0):
-        raise _no_space()
+        raise no_space()
     form = _Form(folder, limits, settings)
     try:
         parser = MultipartParser(
@@ -126,10 +125,6 @@ async def _read(request: Request, folder: Path, limits: Limits, settings: bool) 
     if not form.upload.names:
         raise Refused(422, "no_photos", "No photo was sent; send at least one, in a field called photos.")
     return form.upload
-
-
-def _no_space() -> Refused:
-    return Refused(507, "no_space", "The service's disk is full; free some space there and send the photos again.")
 
 
 def _too_much(limits: Limits) -> Refused:
@@ -191,7 +186,7 @@ class _Form:
         if field == b"photos":
             if len(self.upload.names) >= self._limits.photos:
                 raise Refused(413, "too_many_photos", f"Send at most {self._limits.photos} photos at once.")
-            self.upload.names.append(_display_name(options.get(b"filename", b""), len(self.upload.names)))
+            self.upload.names.append(photo_name(options.get(b"filename", b""), len(self.upload.names)))
             self._file = self.upload.file(len(self.upload.names) - 1).open("xb")
         elif field != b"settings" or not self._takes_settings:
             fields = "photos and settings" if self._takes_settings else "photos"
@@ -221,14 +216,3 @@ class _Form:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _display_name(raw: bytes, place: int) -> str:
-    """A client's file name for people to read: no folders, no control characters, not too long."""
-    text = unicodedata.normalize("NFC", raw.decode("utf-8", "replace")).replace("\\", "/").rsplit("/", 1)[-1]
-    text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn")).strip()
-    stem, dot, suffix = text.rpartition(".")
-    if dot and len(text) > NAME_LENGTH:
-        text = stem[: NAME_LENGTH - len(suffix[:8]) - 1] + dot + suffix[:8]
-    text = text[:NAME_LENGTH].strip(". ") if set(text) <= {".", " "} else text[:NAME_LENGTH]
-    return text or f"photo {place + 1}"

@@ -18,7 +18,7 @@ __all__ = ["Failure", "Stopped", "Workshop"]
 GRACE = 0.8
 """Seconds a worker has to stop a task by itself before it is killed."""
 
-PATIENCE = 120.0
+PATIENCE = 600.0
 """Seconds a worker may take to start."""
 
 PAUSES = (0.0, 1.0, 4.0)
@@ -95,7 +95,8 @@ class Workshop:
         if self._waker:
             self._waker.cancel()
         if self._process is not None:
-            self._process.kill()
+            _kill(self._process)
+            self._process.wait()
 
     async def ready(self) -> None:
         """Wait until the worker is ready; raises Failure where it cannot be started."""
@@ -138,6 +139,9 @@ class Workshop:
         except Failure:
             if number in self._stopping:
                 raise Stopped from None
+            raise
+        except asyncio.CancelledError:  # nobody waits for it any more, so it must not hold up the next
+            self._end_worker("The worker is restarted after a task that took too long")
             raise
         finally:
             self._task = None
@@ -235,19 +239,21 @@ class Workshop:
         else:
             answer.set_exception(Failure(message["code"], message["message"]))
             if message.get("spent"):  # its memory may be in no good state
-                process.kill()
-                self._gone("The worker is restarted after an error")
+                self._end_worker("The worker is restarted after an error")
 
     def _ended(self, process: subprocess.Popen[bytes], code: int) -> None:
-        if process.stdin is not None:
-            with suppress(OSError):
-                process.stdin.close()
+        _kill(process)
         log.info("the worker %d ended with code %d", process.pid, code)
         if process is not self._process:
             self._next()
             return
         self._gone("The worker is restarted", _how_it_ended(code))
         self._next()
+
+    def _end_worker(self, message: str) -> None:
+        if self._process is not None:
+            _kill(self._process)
+            self._gone(message)
 
     def _gone(self, message: str, sentence: str = "") -> None:
         """The worker is no more: say so to everybody who waits for an answer."""
@@ -275,6 +281,14 @@ class Workshop:
     def _give_up(self, message: str) -> None:
         self.state, self.message = "failed", message
         self._settled.set()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Whether it lives or not."""
+    process.kill()
+    if process.stdin is not None:
+        with suppress(OSError):  # what was not read any more
+            process.stdin.close()
 
 
 def _how_it_ended(code: int) -> str:
