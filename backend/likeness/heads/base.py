@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -145,6 +146,14 @@ class HeadModel:
         """(T,) bool: triangles that belong to any of the named regions (absent names are ignored)."""
         wanted = [i for i, n in enumerate(self.region_names) if n in names]
         return torch.isin(self.triangle_region, torch.tensor(wanted, dtype=torch.int64))
+
+    def with_expressions(self, names: Sequence[str]) -> Self:
+        """The same head with only those of its expressions that are named, in its own order."""
+        kept = [i for i, name in enumerate(self.expression_names) if name in names]
+        if len(kept) == len(self.expression_names):
+            return self
+        own = tuple(self.expression_names[i] for i in kept)
+        return replace(self, expression=self.expression[kept], expression_names=own)
 
     def shape(self, identity: Tensor, expression: Tensor | None = None) -> Tensor:
         """Unposed vertices (B, V, 3) metres from identity (B, N) and expression (B, M)."""

@@ -14,7 +14,7 @@ from likeness.heads import anny, embedding, flame_files, ict
 from likeness.heads.base import HeadModel
 from likeness.heads.ict_source import pack_ict, read_ict
 from likeness.progress import Progress, quiet
-from likeness.weights import face_networks, store
+from likeness.weights import catalog, face_networks, store
 from likeness.weights.store import home
 from likeness.weights.wheel import check
 
@@ -60,6 +60,9 @@ def open_head(name: str = "auto", progress: Progress = quiet) -> HeadModel:
 def list_heads() -> list[HeadEntry]:
     """The heads and whether they can be used; the one that "auto" takes comes first."""
     entries = [HeadEntry("anny", *ANNY, _status(_path("anny", anny.VERSION)))]
+    for edition in flame_files.editions():
+        known = catalog.entry(edition)
+        entries.append(HeadEntry(edition, known.title, known.licence.model, "ready, compiled at its first use"))
     if _ict_source().exists():
         return [HeadEntry("ict", ict.TITLE, ict.LICENCE, _status(_path("ict", ict.VERSION))), *entries]
     return [*entries, HeadEntry("ict", ict.TITLE, ict.LICENCE, f"not installed: {_how_to_install_ict()}")]

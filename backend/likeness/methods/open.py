@@ -8,6 +8,7 @@ import numpy as np
 
 from likeness.faces.face import Face
 from likeness.fitting.fit import fit_faces
+from likeness.heads.expressions import ARKIT
 from likeness.heads.library import open_head
 from likeness.methods.base import Licences, Reconstruction, Settings, View
 from likeness.methods.registry import register
@@ -32,7 +33,8 @@ class Open:
 
     def reconstruct(self, faces: list[Face], settings: Settings, progress: Progress) -> Reconstruction:
         """Faces of one person, one per photo, to a head; raises HeadError where no head model can be had."""
-        head = open_head(settings.head, progress)
+        # Statistical expressions of other heads would say the same twice.
+        head = open_head(settings.head, progress).with_expressions(ARKIT)
         fitted = fit_faces(head, faces, progress)
         rest = np.zeros((len(head.joint_names), 3), np.float32)
         views = tuple(
