@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ DEEPEST = 100
 MOST_CELLS = 1 << 28
 """Of a sparse matrix made dense."""
 MOST_ARRAYS = 100_000
+MOST_PARTS = 1_000_000
 
 _TYPE = re.compile(r"[|<>=]?(\?|b1|[iu][1248]|f(2|4|8)|c(8|16)|[SUa]\d{1,6}|[bBhHiIlLqQefd]|O8?)")
 
@@ -141,52 +143,61 @@ def flatten(tree: Any, name: str) -> dict[str, Array]:
         WeightsError: two arrays would have one name, or there are more than a model has.
     """
     found: dict[str, Array] = {}
+    steps = count()
     for key, value in _leaves(tree, "", 0):
-        if key in found or len(found) >= MOST_ARRAYS:
-            raise damaged(name, f"two arrays called {key}" if key in found else "too many arrays")
+        if next(steps) > MOST_PARTS or len(found) >= MOST_ARRAYS:
+            raise damaged(name, "too many parts")
+        if value is None:
+            continue
+        if key in found:
+            raise damaged(name, f"two arrays called {key}")
         found[key] = value
     return found
 
 
-def _leaves(tree: Any, prefix: str, depth: int) -> Iterator[tuple[str, Array]]:
-    if depth > 20:
-        return
-    stacked = _stacked(tree)
-    if stacked is not None:
-        yield prefix, stacked
-    elif isinstance(tree, dict | list | tuple):
+def _leaves(tree: Any, prefix: str, depth: int) -> Iterator[tuple[str, Array | None]]:
+    """Every part, arrays with their numbers."""
+    stacked = _stacked(tree, 0)
+    yield prefix, stacked
+    if stacked is None and isinstance(tree, dict | list | tuple) and depth < DEEPEST:
         parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
         for key, value in parts:
             yield from _leaves(value, f"{prefix}.{key}" if prefix else str(key), depth + 1)
 
 
-def _stacked(tree: Any) -> Array | None:
+def _stacked(tree: Any, depth: int) -> Array | None:
     if isinstance(tree, np.ndarray):
         return tree if tree.dtype.kind in "biufc" else None
     if isinstance(tree, int | float):
-        return np.asarray(tree)
-    if not isinstance(tree, list | tuple) or not tree:
+        return np.asarray(tree) if _fits(tree) else None
+    if not isinstance(tree, list | tuple) or not tree or depth > 3:
         return None
-    first = tree[0]
-    if isinstance(first, int | float) and all(isinstance(x, int | float) for x in tree):
-        return np.asarray(tree)
-    rows = [x if isinstance(x, np.ndarray) else _stacked(x) if isinstance(x, list | tuple) else None for x in tree]
-    if rows[0] is None or any(r is None or r.shape != rows[0].shape or r.dtype.kind not in "biufc" for r in rows):
-        return None
-    return np.stack([r for r in rows if r is not None])
+    if all(isinstance(x, int | float) for x in tree):
+        return np.asarray(tree) if all(_fits(x) for x in tree) else None
+    rows = []
+    for part in tree:
+        row = _stacked(part, depth + 1) if isinstance(part, np.ndarray | list | tuple) else None
+        if row is None or (rows and row.shape != rows[0].shape):
+            return None
+        rows.append(row)
+    return np.stack(rows)
+
+
+def _fits(number: float) -> bool:
+    return not isinstance(number, int) or -(2**63) <= number < 2**63
 
 
 # One maker for each kind of object
 
 
 def _dtype(plain: Plain, made: Made) -> np.dtype[Any]:
-    kind = element_type(plain.value(made.arguments[0]))
-    if made.state is not None:
-        _, order, sub, names, *_ = plain.value(made.state)
-        if sub is not None or names is not None or order not in ("<", ">", "|", "="):
-            raise plain.refused("an array of records")
-        kind = kind.newbyteorder(order)
-    return kind
+    state = plain.value(made.state)
+    if state is None:
+        return element_type(plain.value(made.arguments[0]))
+    _, order, sub, names, *_ = state
+    if sub is not None or names is not None or order not in ("<", ">", "|", "="):
+        raise plain.refused("an array of records")
+    return element_type(plain.value(made.arguments[0])).newbyteorder(order)
 
 
 def _ndarray(plain: Plain, made: Made) -> Any:
@@ -240,12 +251,14 @@ def _sparse(plain: Plain, made: Made) -> Array:
         major, minor = np.asarray(state["indptr"], np.int64), np.asarray(state["indices"], np.int64)
         counts = np.diff(major)
         by_row = made.made_of.name.startswith("csr")
-        if major[0] or (counts < 0).any() or len(counts) != (rows if by_row else columns):
+        fits = len(counts) == (rows if by_row else columns) and major[0] == 0 and major[-1] == len(minor)
+        if not fits or (counts < 0).any():
             raise ValueError("a sparse matrix with impossible pointers")
         along = np.repeat(np.arange(len(counts)), counts)
         row, column = (along, minor) if by_row else (minor, along)
     else:
-        row, column = np.asarray(state["row"], np.int64), np.asarray(state["col"], np.int64)
+        ends = state["coords"] if "coords" in state else (state["row"], state["col"])
+        row, column = (np.asarray(end, np.int64) for end in ends)
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns) if len(row) == len(column) else row < 0
     if not (len(values) == len(row) == len(column) and inside.all()):
         raise ValueError("a sparse matrix with entries outside")

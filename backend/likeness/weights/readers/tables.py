@@ -65,7 +65,7 @@ def read_obj(path: Path) -> dict[str, Array]:
         found["f"] = np.array(faces, np.int64).reshape(-1, 3)
         if uvs:
             found["vt"] = np.array(uvs, np.float64).reshape(-1, 2)
-        if uv_faces and len(uv_faces) == len(faces):
+        if uvs and uv_faces and len(uv_faces) == len(faces):
             found["ft"] = np.array(uv_faces, np.int64)
     except (ValueError, IndexError, OverflowError) as error:
         raise damaged(path.name, error) from error
