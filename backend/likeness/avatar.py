@@ -38,7 +38,8 @@ class Material:
 
     Channels: "albedo" (diffuse, sRGB, no light baked in), "specular" (Specular IOR Level), "roughness", "normal"
     (tangent space, +Y up), "displacement" (metres along the normal), "alpha", "confidence" (1 seen in a photo,
-    0.5 mirrored from the other side, 0 invented). Values: fallbacks by the same names, and "iris_radius" in UV units
+    0.5 mirrored from the other side, 0 invented), "detail.NAME" (metres that the expression NAME adds to the
+    displacement at weight 1). Values: fallbacks by the same names, and "iris_radius" in UV units
     for eyes.
     """
 
