@@ -25,22 +25,22 @@ def objects(desk: Desk) -> set[str]:
 
 
 def test_enabled_at_once(desk: Desk, extension: Path) -> None:
-    """The first time, with nothing compiled."""
-    inside = desk.window.bring(extension)
-    seconds = desk.window.do(
-        f"bpy.ops.extensions.package_install_files(filepath={inside!r}, repo='user_default', enable_on_install=False)\n"
+    """As at each start of Blender; the very first time, Python compiles the add-on besides."""
+    window, inside = desk.window, desk.window.bring(extension)
+    window.do(
+        f"bpy.ops.extensions.package_install_files(filepath={inside!r}, repo='user_default', enable_on_install=False)"
+    )
+    enable = (
         "before = time.perf_counter()\n"
         f"assert bpy.ops.preferences.addon_enable(module={MODULE!r}) == {{'FINISHED'}}\n"
-        "result = time.perf_counter() - before"
-    )
-    again = desk.window.do(
+        "result = time.perf_counter() - before\n"
         f"bpy.ops.preferences.addon_disable(module={MODULE!r})\n"
-        "before = time.perf_counter()\n"
-        f"bpy.ops.preferences.addon_enable(module={MODULE!r})\n"
-        "result = time.perf_counter() - before"
+        f"for name in [n for n in sys.modules if n.startswith({MODULE!r})]: del sys.modules[name]"
     )
-    print(f"enabled in {seconds:.3f} s, again in {again:.3f} s")
-    assert seconds < 0.3
+    first = window.do(enable)
+    later = min(window.do(enable) for _ in range(3))
+    print(f"enabled in {later:.3f} s, the first time in {first:.3f} s")
+    assert later < 0.3
 
 
 def test_a_dropped_folder_comes_in_and_ctrl_z_takes_it_away(installed: Desk, egg: Path) -> None:

@@ -166,22 +166,25 @@ class Window:
         time.sleep(0.3)
 
     def drag(self, x: float, y: float, to_x: float, to_y: float) -> None:
-        """Press, move in steps, release."""
+        """Press, move in steps, release; slowly, since the machine may be busy."""
         self.point(x, y)
-        time.sleep(0.2)
+        time.sleep(0.4)
         self.xdotool("mousedown", 1)
-        for step in range(1, 9):
-            self.point(x + (to_x - x) * step / 8, y + (to_y - y) * step / 8)
-            time.sleep(0.05)
-        self.xdotool("mouseup", 1)
         time.sleep(0.2)
+        for step in range(1, 13):
+            self.point(x + (to_x - x) * step / 12, y + (to_y - y) * step / 12)
+            time.sleep(0.08)
+        time.sleep(0.5)
+        self.xdotool("mouseup", 1)
+        time.sleep(0.4)
 
     def drop(self, paths: list[str], x: float, y: float) -> None:
         """Drag files, as Blender knows them, from another program onto a pixel of the screen."""
         source = self.bring(HERE / "drag_source.tcl", f"drag_source_{next(self._letters)}.tcl")
         process = self._run(["wish", source, "40", "40", *paths], stdout=self._log)
         try:
-            time.sleep(1.5)
+            self.xdotool("search", "--sync", "--onlyvisible", "--name", "^Files$")
+            time.sleep(0.5)
             self.drag(100, 60, x, y)
             time.sleep(0.5)
         finally:
