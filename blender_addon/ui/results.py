@@ -201,7 +201,7 @@ class LIKENESS_PT_results(InTab, bpy.types.Panel):
             paragraph(layout, context, "Heads that you make are listed here.")
             return
         layout.template_list(
-            "LIKENESS_UL_results", "", wm, "likeness_results", wm, "likeness_active_result", rows=3, maxrows=8
+            "LIKENESS_UL_results", "", wm, "likeness_results", wm, "likeness_active_result", rows=3, maxrows=4
         )
         job = active(context)
         if job is None:

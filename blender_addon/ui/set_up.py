@@ -236,13 +236,14 @@ def draw(layout: bpy.types.UILayout, context: bpy.types.Context, options: bool =
 
 
 def _draw_cost(layout: bpy.types.UILayout, context: bpy.types.Context, device: Any, free: int) -> None:
-    from ..link.builds import build_for
+    from ..link.builds import BACKEND, build_for
 
     build = build_for(device)
     if build is None:
         paragraph(layout, context, "There is no such build of PyTorch for this computer; choose CPU.", icon="ERROR")
         return
-    text = f"Once: downloads over {size(build.torch)}, takes {size(build.disk)} of {size(free)} free."
+    fetched = build.size.fetched + BACKEND.fetched
+    text = f"Once: downloads about {size(fetched)}, needs {size(build.disk)} of {size(free)} free."
     paragraph(layout, context, text, icon="NONE" if free > build.disk else "ERROR")
 
 
