@@ -26,7 +26,7 @@ WAIT = 1.0
 """Seconds before the second try; doubled for each more."""
 MOST_BYTES = 8 << 30
 
-_PIECE = 1 << 18
+_PIECE = 1 << 16
 _AGAIN = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 

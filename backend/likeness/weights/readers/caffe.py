@@ -73,4 +73,7 @@ def _blob(blob: Message) -> Array:
         count = len(values)
     if count != len(values):
         raise damaged(blob.name, f"{len(values)} numbers for a blob of shape {shape}")
-    return np.asarray(values).reshape(shape)
+    try:
+        return np.asarray(values).reshape(shape)
+    except (ValueError, OverflowError) as error:  # nothing, but of impossible lengths
+        raise damaged(blob.name, error) from error

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import WeightsError
-from likeness.weights.readers.mapped import damaged
+from likeness.weights.readers.mapped import damaged, shown
 
 __all__ = ["read"]
 
@@ -84,4 +84,4 @@ def _check(data: h5py.Dataset, label: str, name: str) -> None:
 
 
 def _refused(name: str, why: str) -> WeightsError:
-    return WeightsError(f"{name} was refused: {why}, which a model has no need of.")
+    return WeightsError(f"{name} was refused: {shown(why)}, which a model has no need of.")

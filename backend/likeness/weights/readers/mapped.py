@@ -7,7 +7,7 @@ from pathlib import Path
 
 from likeness.errors import WeightsError
 
-__all__ = ["Bytes", "damaged", "map_file"]
+__all__ = ["Bytes", "damaged", "map_file", "refused", "shown"]
 
 
 class Bytes:
@@ -60,4 +60,19 @@ def map_file(path: Path) -> Bytes:
 
 def damaged(name: str, why: object) -> WeightsError:
     """The error for a file that is not what it should be."""
-    return WeightsError(f"{name} is damaged or not what its name says ({why}); get it again from its authors' page.")
+    return WeightsError(
+        f"{name} is damaged or not what its name says ({shown(why)}); get it again from its authors' page."
+    )
+
+
+def refused(name: str, what: object) -> WeightsError:
+    """The error for a file that asks for something a model has no need of."""
+    return WeightsError(
+        f"{name} was refused: it asks for {shown(what)}, which a model has no need of; nothing of it ran."
+    )
+
+
+def shown(text: object, most: int = 160) -> str:
+    """What a file says, fit to be shown: one line, no control characters, not too long."""
+    fine = "".join(c if c.isprintable() else "?" for c in str(text))
+    return fine if len(fine) <= most else fine[:most] + " …"

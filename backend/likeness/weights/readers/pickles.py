@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from likeness.errors import WeightsError
-from likeness.weights.readers.mapped import Bytes, damaged
+from likeness.weights.readers.mapped import Bytes, damaged, refused
 
 __all__ = ["Global", "Made", "canonical", "read_pickle"]
 
@@ -111,10 +111,7 @@ class _Machine:
         raise self.refused("more steps than any model needs")
 
     def refused(self, what: str) -> WeightsError:
-        return WeightsError(
-            f"{self.data.name} was refused: its pickle asks for {what}, which a model has no need of; "
-            "nothing of it ran."
-        )
+        return refused(self.data.name, what)
 
     # reading
 

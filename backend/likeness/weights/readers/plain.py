@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import WeightsError
-from likeness.weights.readers.mapped import damaged, map_file
+from likeness.weights.readers.mapped import damaged, map_file, refused
 from likeness.weights.readers.pickles import Global, Made, canonical, read_pickle
 
 __all__ = ["Maker", "Plain", "array", "element_type", "flatten", "known", "read"]
@@ -103,9 +103,7 @@ class Plain:
 
     def refused(self, what: str) -> WeightsError:
         """The error for something a model has no need of."""
-        return WeightsError(
-            f"{self.name} was refused: it wants {what}, which a model has no need of; nothing of it ran."
-        )
+        return refused(self.name, what)
 
 
 def element_type(text: object) -> np.dtype[Any]:

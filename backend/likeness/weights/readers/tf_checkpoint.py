@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from likeness.errors import WeightsError
 from likeness.weights.readers.crc32c import crc32c, masked
-from likeness.weights.readers.mapped import Bytes, damaged, map_file
+from likeness.weights.readers.mapped import Bytes, damaged, map_file, shown
 from likeness.weights.readers.protobuf import Message, varint
 
 __all__ = ["Checkpoint", "Variable", "data_files", "read"]
@@ -84,7 +84,7 @@ class Checkpoint:
                 continue
             name = key.decode("utf-8", "replace")
             if message.message(7) is not None:
-                raise WeightsError(f"{index.name}: {name} is stored in slices, which is not supported.")
+                raise WeightsError(f"{index.name}: {shown(name)} is stored in slices, which is not supported.")
             self.variables[name] = _variable(message)
         if not 1 <= shards <= 1000:
             raise damaged(index.name, f"{shards} data files")
@@ -95,7 +95,9 @@ class Checkpoint:
         """A variable's numbers; bfloat16 comes as float32. Raises WeightsError."""
         variable = self.variables[name]
         if variable.type not in TYPES:
-            raise WeightsError(f"{self.name}: {name} is of TensorFlow's type {variable.type}, which is not supported.")
+            raise WeightsError(
+                f"{self.name}: {shown(name)} is of TensorFlow's type {variable.type}, which is not supported."
+            )
         data = self._shard(variable.shard)
         raw = data.take(variable.offset, variable.size)
         kind = TYPES[variable.type]
@@ -107,8 +109,13 @@ class Checkpoint:
         if variable.crc and masked(crc32c(raw)) != variable.crc:
             raise damaged(data.name, f"the checksum of {name} is wrong")
         if kind == "bfloat16":
-            return (np.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4").reshape(variable.shape)
-        return np.frombuffer(raw, kind).reshape(variable.shape)
+            values: Array = (np.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4")
+        else:
+            values = np.frombuffer(raw, kind)
+        try:
+            return values.reshape(variable.shape)
+        except (ValueError, OverflowError) as error:  # nothing, but of impossible lengths
+            raise damaged(self.name, error) from error
 
     def _shard(self, number: int) -> Bytes:
         if not 0 <= number < len(self.files):

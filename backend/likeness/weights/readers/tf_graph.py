@@ -113,15 +113,17 @@ def _tensor(tensor: Message, file: str, spread: list[int]) -> Array | None:
     if content is not None and len(content):
         if len(content) != count * np.dtype(kind).itemsize:
             raise damaged(file, f"{len(content)} bytes for a constant of shape {shape}")
-        return np.frombuffer(content, kind).reshape(shape)
-    values = _listed(tensor, kind)
-    if not len(values):
-        return np.zeros(shape, kind)
-    if len(values) > count:
-        raise damaged(file, f"{len(values)} numbers for a constant of shape {shape}")
-    filled = np.full(count, values[-1], kind)  # the last number stands for the rest
-    filled[: len(values)] = values
-    return filled.reshape(shape)
+        flat = np.frombuffer(content, kind)
+    else:
+        values = _listed(tensor, kind)
+        if len(values) > count:
+            raise damaged(file, f"{len(values)} numbers for a constant of shape {shape}")
+        flat = np.full(count, values[-1] if len(values) else 0, kind)  # the last number stands for the rest
+        flat[: len(values)] = values
+    try:
+        return flat.reshape(shape)
+    except (ValueError, OverflowError) as error:  # nothing, but of impossible lengths
+        raise damaged(file, error) from error
 
 
 def _listed(tensor: Message, kind: str) -> Array:

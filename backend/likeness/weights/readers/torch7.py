@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import WeightsError
-from likeness.weights.readers.mapped import Bytes, damaged, map_file
+from likeness.weights.readers.mapped import Bytes, damaged, map_file, shown
 from likeness.weights.readers.torch_file import strided
 
 __all__ = ["Function", "Module", "listed", "read", "tensors"]
@@ -180,7 +180,7 @@ class _Reader:
             self.seen[index] = tensor = self.tensor(_TENSORS[kind], depth)
             return tensor
         if "Storage" in kind or (kind.startswith("torch.") and kind.endswith("Tensor")):
-            raise WeightsError(f"{self.name} holds a {kind}, which is not supported.")
+            raise WeightsError(f"{self.name} holds a {shown(kind)}, which is not supported.")
         module = Module(kind)
         self.seen[index] = module
         fields = self.object(depth + 1)
