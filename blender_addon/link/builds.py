@@ -7,10 +7,18 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["BUILDS", "Build", "Device", "build_for"]
+__all__ = ["BACKEND", "BUILDS", "NOTHING", "Build", "Device", "Size", "build_for"]
 
 Device = Literal["cpu", "cuda"]
 MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes to fetch, and bytes that they take once they are unpacked."""
+
+    fetched: int
+    installed: int
 
 
 @dataclass(frozen=True)
@@ -19,27 +27,32 @@ class Build:
 
     Attributes:
         index: where pip finds it besides the user's own index; "" where the user's index has it.
-        torch: bytes to fetch for PyTorch and what it needs.
-        disk: bytes to have free: PyTorch and the backend installed, the fetched files beside them.
+        size: of PyTorch and what it needs.
     """
 
     index: str
-    torch: int
-    disk: int
+    size: Size
 
+    @property
+    def disk(self) -> int:
+        """Bytes to have free: all of it installed, and what was fetched twice beside it, by pip and in its cache."""
+        return sum(part.installed + 2 * part.fetched for part in (self.size, BACKEND))
+
+
+NOTHING = Size(0, 0)
+CPU = Size(220 * MB, 1_000 * MB)
+CUDA = Size(2_250 * MB, 4_900 * MB)
+BACKEND = Size(320 * MB, 900 * MB)
+"""The backend itself, and what it needs besides PyTorch. All sizes were measured on Linux."""
 
 BUILDS: dict[tuple[str, Device], Build] = {
-    # Measured on Linux (1.8 GB installed); those with CUDA are estimates.
-    ("linux", "cpu"): Build("https://download.pytorch.org/whl/cpu", 200 * MB, 3_000 * MB),
-    ("linux", "cuda"): Build("", 3_000 * MB, 11_000 * MB),
-    ("win32", "cpu"): Build("", 200 * MB, 3_000 * MB),
-    ("win32", "cuda"): Build("https://download.pytorch.org/whl/cu130", 3_000 * MB, 11_000 * MB),
-    ("darwin", "cpu"): Build("", 200 * MB, 3_000 * MB),
+    ("linux", "cpu"): Build("https://download.pytorch.org/whl/cpu", CPU),
+    ("linux", "cuda"): Build("", CUDA),
+    ("win32", "cpu"): Build("", CPU),
+    ("win32", "cuda"): Build("https://download.pytorch.org/whl/cu130", CUDA),
+    ("darwin", "cpu"): Build("", CPU),
 }
 """By sys.platform and device. macOS has one build; it uses the GPU by itself."""
-
-BACKEND = 320 * MB
-"""Bytes to fetch for the backend besides PyTorch."""
 
 
 def build_for(device: Device, platform: str = sys.platform) -> Build | None:

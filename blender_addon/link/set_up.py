@@ -81,6 +81,7 @@ class SetUp:
         self._commands = Commands()
         self._file: IO[str] | None = None
         self._done, self._share = 0.0, 0.0
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="likeness set-up", daemon=True)
 
     def start(self) -> None:
@@ -99,8 +100,9 @@ class SetUp:
 
     def within(self, fraction: float, message: str) -> None:
         """A step's report: how much of it is done, and what it does."""
-        self.fraction = max(self.fraction, self._done + self._share * fraction)
-        self.message = message
+        with self._lock:
+            self.fraction = max(self.fraction, self._done + self._share * fraction)
+            self.message = message
 
     def say(self, line: str) -> None:
         """A step's line for the log."""
@@ -151,9 +153,9 @@ class SetUp:
         if not environment.is_usable(plan):
             recipe.make(self._python, plan)
         self._enter("PyTorch")
-        recipe.pip("torch", *(["--extra-index-url", plan.index] if plan.index else []), expected=build.torch)
+        recipe.pip("torch", *(["--extra-index-url", plan.index] if plan.index else []), size=build.size)
         self._enter("Backend")
-        recipe.pip(str(wheel.path), expected=BACKEND)
+        recipe.pip(str(wheel.path), size=BACKEND)
         # pip takes another build of the same version for the one that is there.
         recipe.pip(str(wheel.path), "--no-deps", "--force-reinstall")
         self._enter("Starting it once")

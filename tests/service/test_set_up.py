@@ -216,7 +216,7 @@ def test_blender_is_offline(wheel: Path, tmp_path: Path) -> None:
 
 def test_too_little_room(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_200_000_000))
-    assert "free another 1.8 GB" in refused(tmp_path / "new", wheel)
+    assert "free another 1.8 GB and try again" in refused(tmp_path / "new", wheel)
     assert not (tmp_path / "new" / "venv").exists()
 
 
