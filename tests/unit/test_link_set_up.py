@@ -5,16 +5,19 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from blender_addon.link import builds, environment, long_paths  # noqa: E402
+from blender_addon.link import builds, environment, growth, long_paths  # noqa: E402
 from blender_addon.link.commands import CancelledError, Commands  # noqa: E402
 from blender_addon.link.environment import Environment, Installed, Plan, SetUpError, installed  # noqa: E402
+from blender_addon.link.growth import Growth  # noqa: E402
 from blender_addon.link.only_one import only_one  # noqa: E402
 from blender_addon.link.pip_talk import PipTalk  # noqa: E402
 from blender_addon.link.wheel import allows  # noqa: E402
@@ -175,6 +178,21 @@ def test_a_power_cut_during_an_update(place: Environment) -> None:
 def test_damaged_mark(place: Environment, content: str) -> None:
     (place.folder / environment.MARKER).write_text(content)
     assert installed(place.folder) is None
+
+
+def test_growth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bar moves with the room taken, never backwards past nothing and never to the end."""
+    free = iter([1000, 900, 1200, 0, 0, 0, 0])
+    monkeypatch.setattr(growth, "INTERVAL", 0.01)
+    monkeypatch.setattr(growth.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free, 0)))
+    heard: list[float] = []
+    with Growth(tmp_path, 500, heard.append) as watch:
+        watch.begin()
+        watch.begin()
+        end = time.monotonic() + 5
+        while len(heard) < 3 and time.monotonic() < end:
+            time.sleep(0.01)
+    assert heard[:3] == [0.2, 0.0, 0.99]
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:
