@@ -137,7 +137,10 @@ def still_settings(scene: bpy.types.Scene, samples: int = 96) -> None:
     cycles.adaptive_threshold = 0.05  # the denoiser takes the rest
     cycles.adaptive_min_samples = 16
     cycles.use_denoising = True
-    cycles.denoiser = "OPENIMAGEDENOISE"
+    try:
+        cycles.denoiser = "OPENIMAGEDENOISE"
+    except TypeError:  # a Blender built without it, such as Debian's
+        cycles.use_denoising, cycles.adaptive_threshold = False, 0.01
     cycles.max_bounces = 4
     cycles.diffuse_bounces = 2
     cycles.transparent_max_bounces = 16

@@ -7,6 +7,7 @@ import runpy
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,10 +39,48 @@ class Desk:
         return self.window.picture(ROOT / "out" / "gui" / self.suite / f"{name}.png")
 
 
+def build(folder: Path) -> Path:
+    """The extension's zip, built."""
+    return Path(runpy.run_path(str(ROOT / "build_addon.py"))["build"](folder))
+
+
+def give_extension(window: Window, built: Path) -> None:
+    """Install and enable the add-on."""
+    inside = window.bring(built)
+    window.do(
+        f"bpy.ops.extensions.package_install_files(filepath={inside!r}, repo='user_default', enable_on_install=True)\n"
+        f"assert {MODULE!r} in bpy.context.preferences.addons\n"
+        "watch_add_on()"
+    )
+
+
+@contextmanager
+def give_backend(window: Window) -> Iterator[Relay]:
+    """Tell the add-on of a backend installed by hand: this repository's, run outside. Its home has all models."""
+    from likeness.weights.store import home
+
+    inside = window.room / "backend"
+    shutil.copytree(home(), inside / "home", ignore=lambda _, names: {"service", *(n for n in names if ".lock" in n)})
+    shutil.copyfile(HERE / "relay.py", inside / "relay.py")
+    program, line = inside / "likeness", inside / "line"
+    called = [f"exec python3 {window.inside(inside / 'relay.py')} {window.inside(line)}", '"$@"']
+    program.write_text("#!/bin/sh\n" + " ".join(called) + "\n")
+    program.chmod(0o755)
+    relay = Relay(window.debian, line)
+    try:
+        window.do(
+            f"p = bpy.context.preferences.addons[{MODULE!r}].preferences\n"
+            f"p.kind, p.own, p.home = 'OWN', {window.inside(program)!r}, {window.inside(inside / 'home')!r}"
+        )
+        yield relay
+    finally:
+        relay.close()
+
+
 @pytest.fixture(scope="session")
 def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built zip."""
-    return runpy.run_path(str(ROOT / "build_addon.py"))["build"](tmp_path_factory.mktemp("extension"))
+    return build(tmp_path_factory.mktemp("extension"))
 
 
 @pytest.fixture(scope="module", params=SUITES or [""])
@@ -64,12 +103,7 @@ def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def installed(desk: Desk, extension: Path) -> Desk:
     """The add-on installed and enabled."""
-    inside = desk.window.bring(extension)
-    desk.window.do(
-        f"bpy.ops.extensions.package_install_files(filepath={inside!r}, repo='user_default', enable_on_install=True)\n"
-        f"assert {MODULE!r} in bpy.context.preferences.addons\n"
-        "watch_add_on()"
-    )
+    give_extension(desk.window, extension)
     return desk
 
 
@@ -81,26 +115,9 @@ def sidebar(installed: Desk) -> Sidebar:
 
 @pytest.fixture(scope="module")
 def backend(installed: Desk, anny_head: HeadModel) -> Iterator[Relay]:
-    """The add-on is told of a backend installed by hand: this repository's, run outside. Its home has all models."""
-    from likeness.weights.store import home
-
-    window = installed.window
-    inside = window.room / "backend"
-    shutil.copytree(home(), inside / "home", ignore=lambda _, names: {"service", *(n for n in names if ".lock" in n)})
-    shutil.copyfile(HERE / "relay.py", inside / "relay.py")
-    program, line = inside / "likeness", inside / "line"
-    called = [f"exec python3 {window.inside(inside / 'relay.py')} {window.inside(line)}", '"$@"']
-    program.write_text("#!/bin/sh\n" + " ".join(called) + "\n")
-    program.chmod(0o755)
-    relay = Relay(window.debian, line)
-    try:
-        window.do(
-            f"p = bpy.context.preferences.addons[{MODULE!r}].preferences\n"
-            f"p.kind, p.own, p.home = 'OWN', {window.inside(program)!r}, {window.inside(inside / 'home')!r}"
-        )
+    """A real backend, chosen in the add-on's preferences."""
+    with give_backend(installed.window) as relay:
         yield relay
-    finally:
-        relay.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -43,11 +43,6 @@ class Sidebar:
             )
         )
 
-    def widen(self, width: int) -> None:
-        """Drag the sidebar's edge until it is so wide."""
-        left, top, now, tall = self.window.ask("place('UI')")
-        self.window.drag(left, top + tall * 0.8, left + now - width, top + tall * 0.8)
-
     def scroll(self, clicks: int) -> None:
         """Turn the wheel over the panel, down for positive."""
         left, top, width, _ = self.window.ask("place('UI')")
