@@ -226,7 +226,7 @@ def _to_size(
 def _close(
     faces: list[list[int]], faces_uv: list[list[int]], border: list[tuple[int, int]], fields: np.ndarray
 ) -> None:
-    """Fans over the borders, the bust's and the eye sockets' first, until the triangles are enough; never the mouth's.
+    """Triangles over the bust's border and along the eye sockets' until there are enough; none over the mouth.
 
     A membrane over the mouth would hold the lips together.
     """
@@ -249,12 +249,13 @@ def _close(
     middle = [fields[ring, :3].mean(0) for ring in loops]
     bust = min(range(len(loops)), key=lambda i: middle[i][1])
     aside = sorted((i for i in range(len(loops)) if i != bust), key=lambda i: -abs(middle[i][0]))
-    for loop in [loops[bust], *(loops[i] for i in aside if abs(middle[i][0]) > 0.01)]:
-        for a, b in itertools.pairwise(loop[1:]):
-            if len(faces) == TRIANGLES:
-                return
-            faces.append([loop[0], a, b])
-            faces_uv.append([rows[loop[0]], rows[a], rows[b]])
+    whole = [(loops[bust][0], a, b) for a, b in itertools.pairwise(loops[bust][1:])]
+    # Of a socket only the rim, lest upper and lower lid hang together.
+    sockets = [loops[i] for i in aside if abs(middle[i][0]) > 0.01]
+    ears = [tuple(ring[i : i + 3]) for ring in sockets for i in range(0, len(ring) - 2, 2)]
+    for corners in [*whole, *ears][: TRIANGLES - len(faces)]:
+        faces.append(list(corners))
+        faces_uv.append([rows[v] for v in corners])
 
 
 _sets: dict[int, set[tuple[int, int]]] = {}

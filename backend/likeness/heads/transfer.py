@@ -194,7 +194,7 @@ def onto_head(
         if len(ball) and name in head.joint_names:
             moved[head.joint_names.index(name)] = (shape - own)[ball].mean(0)
     joints += moved
-    gap = float(np.median(laid.gap[laid.known])) if laid.known.any() else float("nan")
+    gap = size / laid.scale * float(np.median(laid.gap[laid.known])) if laid.known.any() else float("nan")
     return Rigged(
         shape.astype(np.float32),
         joints.astype(np.float32),
