@@ -45,6 +45,7 @@ def made(**changes: Any) -> Entry:
         "how": "sign up at example.org and give the zip with --from",
         "check": "",
         "marks": (),
+        "leftovers": (),
         "files": files,
     }
     return Entry(**{**fields, **changes})

@@ -97,7 +97,7 @@ def test_what_cannot_be_installed_is_told_in_one_sentence(
 
 def test_unknown_and_absent_heads_are_told(home: Path) -> None:
     with pytest.raises(HeadError, match="no head"):
-        library.open_head("flame")
+        library.open_head("skull")
     with pytest.raises(HeadError, match="not installed"):
         library.open_head("ict")
 

@@ -1,9 +1,7 @@
 """Thousands of damaged files, the same ones each time: every reader reads them or says what is wrong, and no more."""
 
 import io
-import json
 import pickle
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -165,14 +163,3 @@ def test_damage_is_read_or_told(tmp_path: Path, name: str) -> None:
 
 def test_the_damage_is_the_same_each_time() -> None:
     assert list(damaged(b"hello world", 7)) == list(damaged(b"hello world", 7))
-
-
-def test_zip_members_may_lie_over_each_other(tmp_path: Path) -> None:
-    """Members of a checkpoint that point at the same bytes cost nothing more."""
-    path = tmp_path / "m.pth"
-    torch.save({"a": torch.zeros(1000)}, path)
-    with zipfile.ZipFile(path) as archive:
-        names = [info.filename for info in archive.infolist()]
-    assert len(json.dumps(names)) > 10
-    found = torch_file.read(path)
-    assert found["a"].base is not None

@@ -85,6 +85,7 @@ class Entry:
         how: a sentence: how to get the files.
         check: a sentence: how one sees that they work.
         marks: paths under `store.home()`, one of which exists where an entry without own files is installed.
+        leftovers: more paths to delete with those.
         files: the official files.
     """
 
@@ -100,6 +101,7 @@ class Entry:
     how: str
     check: str
     marks: tuple[str, ...]
+    leftovers: tuple[str, ...]
     files: tuple[SourceFile, ...]
 
     @property
@@ -142,6 +144,7 @@ def _entry(name: str, table: Mapping[str, Any]) -> Entry:
         how=table["how"],
         check=table["check"],
         marks=tuple(table.get("marks", ())),
+        leftovers=tuple(table.get("leftovers", ())),
         files=tuple(_file(f) for f in table.get("files", ())),
     )
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from likeness.errors import WeightsError
 from likeness.progress import Progress
-from likeness.weights import unpack
+from likeness.weights import catalog, unpack
 from likeness.weights.catalog import Entry, SourceFile
 from likeness.weights.download import download, is_url, offline
 
@@ -59,7 +59,7 @@ def gather(
     _complete(entry, result)
     for file in entry.files:
         if file.id in found:
-            _hash(file, found[file.id], strict, result, progress)
+            _hash(entry, file, found[file.id], strict, result, progress)
     return result
 
 
@@ -144,7 +144,7 @@ def _complete(entry: Entry, result: Gathered) -> None:
             result.notes.append(f"without {file.name}" + (f" ({file.note})" if file.note else ""))
 
 
-def _hash(file: SourceFile, path: Path, strict: bool, result: Gathered, progress: Progress) -> None:
+def _hash(entry: Entry, file: SourceFile, path: Path, strict: bool, result: Gathered, progress: Progress) -> None:
     progress("weights", 0.0, f"Checking {path.name}")
     size = path.stat().st_size
     sha256, git = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
@@ -156,6 +156,11 @@ def _hash(file: SourceFile, path: Path, strict: bool, result: Gathered, progress
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror or error}).") from error
     result.hashes[file.id] = sha256.hexdigest()
+    other = _known_as(sha256.hexdigest())
+    if other and other != entry.name:
+        raise WeightsError(
+            f"{path.name} is {catalog.entry(other).title}; install it with likeness weights install {other}."
+        )
     known = file.sha256 or file.git
     if not known or known == (sha256.hexdigest() if file.sha256 else git.hexdigest()):
         return
@@ -167,6 +172,17 @@ def _hash(file: SourceFile, path: Path, strict: bool, result: Gathered, progress
             "thrown away. Try again later, or give the file with --from."
         )
     result.notes.append(f"{path.name} is another file than the published {file.name}; its SHA-256 is not the known one")
+
+
+def _known_as(sha256: str) -> str:
+    """Name of the head model whose published file has this hash, "" where there is none.
+
+    Editions go by the same file names, and coefficients of one mean nothing to another.
+    """
+    for entry in catalog.load().values():
+        if entry.kind == "head model" and any(file.sha256 == sha256 for file in entry.files):
+            return entry.name
+    return ""
 
 
 # From the authors

@@ -108,7 +108,7 @@ def remove(name: str) -> bool:
     gone = False
     try:
         if not entry.files:
-            for mark in entry.marks:
+            for mark in (*entry.marks, *entry.leftovers):
                 for file in list(home().glob(mark)):
                     file.unlink()
                     gone = True

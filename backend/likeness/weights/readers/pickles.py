@@ -56,6 +56,8 @@ def canonical(module: str, name: str) -> str:
         module = "numpy._core" + module.removeprefix("numpy.core")
     elif module.startswith("scipy.sparse."):
         module = "scipy.sparse"
+    elif module == "pathlib._local":
+        module = "pathlib"
     elif module.startswith("chumpy."):
         module = "chumpy"
     return f"{module}.{name}"
