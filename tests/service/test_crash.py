@@ -1,6 +1,8 @@
 """Worker and server are killed when it hurts; nothing that was finished is lost, and the next job runs."""
 
+import os
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -30,6 +32,28 @@ def test_a_worker_killed_while_idle_is_replaced(server: Running, astronaut: Path
     worker = server.worker()
     end_hard(worker)
     until(lambda: server.health()["worker"]["pid"] not in (worker, None), 60, "a new worker")
+    server.done(astronaut)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_job_whose_worker_was_dead_before_it_began_is_not_lost(server: Running, astronaut: Path) -> None:
+    worker = server.worker()
+    os.kill(worker, signal.SIGSTOP)
+    job = server.submit(astronaut, texture_size=256)
+    assert server.wait(job, ["running"])["stage"] == ""
+    end_hard(worker)
+    assert server.wait(job)["state"] == "done"
+    assert server.worker() != worker
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_worker_that_hangs_is_ended_by_cancelling(server: Running, astronaut: Path) -> None:
+    worker = server.worker()
+    job = server.submit(astronaut, texture_size=1024)
+    until(lambda: server.job(job)["stage"] == "fit", 60, "stage fit")
+    os.kill(worker, signal.SIGSTOP)
+    server.http.delete(f"/v1/jobs/{job['id']}")
+    assert until(lambda: server.job(job)["state"] == "cancelled", 10, "the job to be cancelled") < 2
     server.done(astronaut)
 
 

@@ -56,6 +56,7 @@ class Jobs:
         self._queue = [job for job in self._jobs.values() if job.state == "queued"]
         self._running: Job | None = None
         self._cancelling = False
+        self._again: set[str] = set()
         self._arriving = 0
         self._arrived = asyncio.Event()
         self._changed = asyncio.Event()
@@ -233,7 +234,9 @@ class Jobs:
         except Stopped:
             self._end(job, "cancelled")
         except Failure as failure:
-            if not self._closing:
+            if failure.code == "worker_died" and not job.stage and job.id not in self._again:
+                self._put_back(job)
+            elif not self._closing:
                 self._end(job, "failed", Problem(code=failure.code, message=failure.message))
         else:
             if self._cancelling:  # it came too late to stop it, but not too late for the user
@@ -243,6 +246,17 @@ class Jobs:
             job.avatar_bytes = self._folders.avatar(job.id).stat().st_size
             job.has_avatar, job.fraction, job.total = True, 1.0, 1.0
             self._end(job, "done")
+
+    def _put_back(self, job: Job) -> None:
+        """The worker was dead before it began; that was not the job's fault."""
+        self._again.add(job.id)
+        job.state, job.started, job.message = "queued", None, "Waiting for the models to load"
+        self._running = None
+        self._queue.insert(0, job)
+        self._keep(job)
+        self._place()
+        self._touch(job)
+        self._arrived.set()
 
     def _heard(self, job: Job, stage: str, fraction: float, message: str) -> None:
         if job.state != "running" or self._cancelling:

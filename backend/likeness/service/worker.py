@@ -85,8 +85,9 @@ def _code(error: LikenessError) -> str:
 
 def _yield_to_others() -> None:
     """Leave the processor to whoever the user looks at; and where memory runs out, be the one that is ended."""
-    with suppress(OSError, AttributeError):  # Windows: the server chose the priority already
-        os.nice(5)
+    if sys.platform != "win32":  # there the server chose the priority
+        with suppress(OSError):
+            os.nice(5)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 

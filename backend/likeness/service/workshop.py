@@ -103,9 +103,10 @@ class Workshop:
         if self.state == "failed":
             self._failures = len(PAUSES) - 1  # one more try
             self.start()
-        await self._settled.wait()
-        if self.state == "failed":
-            raise Failure("worker_failed", self.message)
+        while not self._ready.is_set():  # it may die between being ready and our turn
+            await self._settled.wait()
+            if self.state == "failed":
+                raise Failure("worker_failed", self.message)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
