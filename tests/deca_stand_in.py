@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from flame_stand_in import StandIn
+from made_checkpoint import write_checkpoint as write_tensorflow
 
-from likeness.networks.deca import DETAIL, PARAMETERS, DetailDecoder, Encoder
+from likeness.networks.deca import DETAIL, LATENT, PARAMETERS, DetailDecoder, Encoder
+from likeness.networks.resnet_v2 import ResNetV2
+from likeness.networks.ringnet import encoder_names
 
 QUIET = 1e-3
 CROP = 1.1 * 1.25
@@ -43,8 +46,36 @@ def write_checkpoint(path: Path, stand_in: StandIn, seed: int = 0) -> Path:
         for net, bias in ((coarse, codes), (detail, random.normal(0, 1, DETAIL).astype(np.float32))):
             net.layers[2].weight.mul_(QUIET)
             net.layers[2].bias.copy_(torch.from_numpy(bias))
-        decoder.conv_blocks[21].weight.mul_(0.5)
+        # As drawn, the decoder hardly hears its latents; so it answers with half a millimetre, about zero.
+        decoder.l1[0].weight.mul_(6)
+        decoder.conv_blocks[21].weight.mul_(20)
         decoder.conv_blocks[21].bias.zero_()
+        decoder.conv_blocks[21].bias.sub_(torch.atanh(100 * decoder.eval()(torch.randn(2, LATENT)).mean()))
     parts = {"E_flame": coarse.state_dict(), "E_detail": detail.state_dict(), "D_detail": decoder.state_dict()}
     torch.save(parts, path)
     return path
+
+
+def write_ringnet(stem: Path, stand_in: StandIn, seed: int = 0) -> Path:
+    """RingNet's checkpoint: a start vector that the last layer hardly changes."""
+    random = np.random.default_rng(seed)
+    variables: dict[str, np.ndarray] = {}
+    torch.manual_seed(seed)
+    names = encoder_names()
+    for ours, value in ResNetV2().state_dict().items():
+        if ours in names:
+            array = value.numpy()
+            variables["resnet_v2_50/" + names[ours]] = array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
+    s, x, y = camera_for(stand_in)
+    start = np.zeros((1, 159), np.float32)
+    # Turned about x: there y is down and z away from us, so that y's shift turns over, too.
+    start[0, :9] = (s, x, -y, np.pi, 0.04, 0.02, 0.08, 0, 0)
+    start[0, 9:49] = random.normal(0, 0.7, 40)
+    start[0, 109:117] = random.normal(0, 0.8, 8)
+    variables["mean_param"] = start
+    for number, (rows, columns) in enumerate(((2207, 512), (512, 512), (512, 159)), 1):
+        size = QUIET**2 if number == 3 else 1 / np.sqrt(rows)
+        variables[f"3D_module/fc{number}/weights"] = random.normal(0, size, (rows, columns)).astype(np.float32)
+        variables[f"3D_module/fc{number}/biases"] = np.zeros(columns, np.float32)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    return write_tensorflow(stem, variables)

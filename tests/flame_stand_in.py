@@ -252,7 +252,12 @@ def _close(
     whole = [(loops[bust][0], a, b) for a, b in itertools.pairwise(loops[bust][1:])]
     # Of a socket only the rim, lest upper and lower lid hang together.
     sockets = [loops[i] for i in aside if abs(middle[i][0]) > 0.01]
-    ears = [tuple(ring[i : i + 3]) for ring in sockets for i in range(0, len(ring) - 2, 2)]
+    ears = [
+        (ring[i], ring[i + step], ring[i + 2 * step])
+        for step in (1, 2)
+        for ring in sockets
+        for i in range(0, len(ring) - 2 * step, 2 * step)
+    ]
     for corners in [*whole, *ears][: TRIANGLES - len(faces)]:
         faces.append(list(corners))
         faces_uv.append([rows[v] for v in corners])

@@ -32,7 +32,7 @@ from likeness.networks.ringnet import RingNet as Network
 from likeness.progress import Progress
 from likeness.weights import catalog, store
 
-__all__ = ["RingNet", "demo_camera", "place_in_photo", "split"]
+__all__ = ["RingNet", "demo_camera", "loose_crop", "place_in_photo", "split"]
 
 EDITION = "flame-2019"
 """What RingNet was trained with; coefficients of other editions mean other shapes."""
@@ -76,7 +76,7 @@ class RingNet:
         files, network = _loaded(_installed())
         head = flame_head(files, open_head("auto", progress), progress)
         progress("fit", 0.5, "Looking at the face")
-        loose = [_loose(face) for face in faces]
+        loose = [loose_crop(face) for face in faces]
         windows = [ringnet_window(picture) for picture, _ in loose]
         with torch.inference_mode():
             pixels = torch.from_numpy(np.stack([w.pixels for w in windows])).permute(0, 3, 1, 2)
@@ -129,7 +129,7 @@ def demo_camera(window: Window, cam: Floats) -> tuple[Floats, Floats]:
     return pinhole, np.array([tx, ty, FOCAL / (SIDE / 2 * s)])
 
 
-def _loose(face: Face) -> tuple[NDArray[np.uint8], Floats]:
+def loose_crop(face: Face) -> tuple[NDArray[np.uint8], Floats]:
     """DECA's square around the face as pixels (S, S, 3), its edges repeated outside, and its corner (2,) in the photo.
 
     RingNet asks for a loose crop of the face and has no detector of its own.

@@ -66,7 +66,7 @@ class RingNet(nn.Module):
         tensors: dict[str, Tensor] = {}
         first = _only(used, source, "the first convolution", "conv1/weights", (7, 7, 3, 64))
         root = first.removesuffix("conv1/weights")
-        for ours, theirs in _encoder_names().items():
+        for ours, theirs in encoder_names().items():
             tensors[f"encoder.{ours}"] = _take(used, root + theirs, source)
         layers, width = _dense(used, source)
         tensors |= layers
@@ -76,7 +76,7 @@ class RingNet(nn.Module):
         return net
 
 
-def _encoder_names() -> dict[str, str]:
+def encoder_names() -> dict[str, str]:
     """Our name -> the name in TF-Slim's ResNet-v2-50, below its root."""
     names = {"conv1.weight": "conv1/weights", "conv1.bias": "conv1/biases"}
     names |= _norm("postnorm", "postnorm")
