@@ -18,8 +18,8 @@ from made_weights import FILES, left, listed, made, npy, packed, right
 
 from likeness.errors import WeightsError
 from likeness.progress import Cancelled
-from likeness.weights import download as download_module
 from likeness.weights import catalog, gather, store
+from likeness.weights import download as download_module
 from likeness.weights.catalog import Entry, SourceFile
 
 
@@ -259,7 +259,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import made_weights as made
-from likeness.weights import store
+from likeness.weights import catalog, store
 entry = made.made()
 catalog.load = lambda: {"tables": entry}
 convert = store._convert
