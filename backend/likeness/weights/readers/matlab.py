@@ -143,7 +143,7 @@ class _Matrix:
         kind, body = self.element()
         if kind not in _TYPES:
             raise ValueError(f"numbers of type {kind}")
-        return np.frombuffer(body, np.dtype(_TYPES[kind]).newbyteorder(self.order))
+        return np.frombuffer(body, self.order + _TYPES[kind])
 
     def few(self, shape: list[int]) -> int:
         """How many parts an array of arrays has; each takes at least eight bytes."""

@@ -172,7 +172,7 @@ def _stacked(tree: Any, depth: int) -> Array | None:
         return None
     if all(isinstance(x, int | float) for x in tree):
         return np.asarray(tree) if all(_fits(x) for x in tree) else None
-    rows = []
+    rows: list[Array] = []
     for part in tree:
         row = _stacked(part, depth + 1) if isinstance(part, np.ndarray | list | tuple) else None
         if row is None or (rows and row.shape != rows[0].shape):
