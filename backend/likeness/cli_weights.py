@@ -43,9 +43,13 @@ def _methods(_: argparse.Namespace) -> None:
 
     for m in registry.describe():
         say(f"{m['name']}: {m['title']} ({m['year']}), from {m['inputs']}")
-        say(f"    status   {m['status']}")
+        say(f"    status   {'ready' if m['ready'] else 'needs ' + ', '.join(m['needs'])}")
         say(f"    licence  {', '.join(strictest_first(text for text in m['licences'].values() if text))}")
         say(f"    paper    {m['paper']}")
+        for need in m["wanted"]:
+            say(f"    needs    {need['title']} [{need['licence']}], {need['url']}")
+            say(f"             {need['how']}")
+            say(f"             {need['install']}")
 
 
 def _list(_: argparse.Namespace) -> None:

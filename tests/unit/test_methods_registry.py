@@ -28,14 +28,16 @@ def put(name: str) -> None:
     store.path(name).write_bytes(b"")
 
 
-def test_what_is_missing_is_named(method: type[Method]) -> None:
+def test_what_is_missing_is_named(method: type[Method], monkeypatch: pytest.MonkeyPatch) -> None:
     assert registry.missing(method) == ["deca", "flame-2020"]
-    said = registry.status(method)
-    assert said.startswith("needs DECA: encoders and detail decoder (non-commercial research (Max Planck, DECA)): ")
-    assert "https://github.com/yfeng95/DECA" in said
-    assert "likeness weights install deca" in said
-    assert "; needs FLAME head model (2020)" in said
-    assert "\n" not in said
+    assert registry.status(method).startswith("needs deca and flame-2020; likeness weights info NAME tells")
+    monkeypatch.setattr(registry, "list_methods", lambda: [method])
+    deca, flame = registry.describe()[0]["wanted"]
+    assert deca["licence"] == "non-commercial research (Max Planck, DECA)"
+    assert deca["url"] == "https://github.com/yfeng95/DECA"
+    assert deca["install"] == "likeness weights install deca"
+    assert "sign up at flame.is.tue.mpg.de" in flame["how"]
+    assert flame["install"] == "likeness weights install flame-2020 --from PATH"
 
 
 def test_one_of_several_will_do(method: type[Method]) -> None:

@@ -61,7 +61,7 @@ class DECA:
     licences: ClassVar[Licences] = Licences(
         code="Apache-2.0",
         weights="non-commercial research (Max Planck, DECA)",
-        model="CC-BY-4.0 (FLAME model licence; accept it at sign-up)",
+        model=catalog.entry(EDITION).licence.model,
     )
     needs: ClassVar[tuple[str, ...]] = ("deca", "deca-data", EDITION)
     inputs: ClassVar[Literal["one photo", "many photos", "video"]] = "many photos"

@@ -10,6 +10,7 @@ from likeness.errors import MethodError
 from likeness.licences import strictest_first
 from likeness.methods.base import Method
 from likeness.weights import catalog, store
+from likeness.weights.catalog import Entry
 
 __all__ = ["describe", "find_method", "list_methods", "missing", "register", "status"]
 
@@ -60,19 +61,22 @@ def _at_hand(name: str) -> bool:
 
 
 def status(method: type[Method]) -> str:
-    """ "ready", or one sentence: what it needs, whose licence that has, and how to get it."""
+    """ "ready", or one sentence: what it needs and which command tells where that is had and installs it."""
     names = missing(method)
-    return "; ".join(_need(name) for name in names) if names else "ready"
-
-
-def _need(name: str) -> str:
-    entry = catalog.entry(name)
-    licence = strictest_first(entry.licence.parts())[0]
-    return f"needs {entry.title} ({licence}): {entry.how}, see {entry.url} and `likeness weights install {name}`"
+    if not names:
+        return "ready"
+    first, last = names[:-1], names[-1]
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return (
+        f"needs {listed}; likeness weights info NAME tells where from, likeness weights install NAME puts it in place"
+    )
 
 
 def describe() -> list[dict[str, Any]]:
-    """The methods as plain data: name, title, paper, year, inputs, ready, status, needs, licences, strictest."""
+    """The methods as plain data: name, title, paper, year, inputs, ready, status, needs, …
+
+    "wanted" says of each need its title, licence, page, how it is had and the command that installs it.
+    """
     return [_describe(method) for method in list_methods()]
 
 
@@ -88,6 +92,18 @@ def _describe(method: type[Method]) -> dict[str, Any]:
         "ready": said == "ready",
         "status": said,
         "needs": missing(method),
+        "wanted": [_wanted(catalog.entry(name)) for name in missing(method)],
         "licences": {"code": licences.code, "weights": licences.weights, "model": licences.model},
         "strictest": strictest_first([licences.code, licences.weights, licences.model])[0],
+    }
+
+
+def _wanted(entry: Entry) -> dict[str, str]:
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "licence": entry.strictest,
+        "url": entry.url,
+        "how": entry.how,
+        "install": f"likeness weights install {entry.name}" + ("" if entry.obtain == "download" else " --from PATH"),
     }
