@@ -239,7 +239,7 @@ def test_ringnet_from_photo_to_reconstruction(home: Path, face: faces.Face, file
 
 def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, face: faces.Face) -> None:
     monkeypatch.setenv("LIKENESS_HOME", str(tmp_path))
-    assert "needs DECA" in status(find_method("deca"))
+    assert "needs deca" in status(find_method("deca"))
     assert texture_space() is None
     with pytest.raises(WeightsError, match="likeness weights install deca"):
         deca.DECA().reconstruct([face], SETTINGS, quiet)
