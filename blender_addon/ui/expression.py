@@ -170,6 +170,7 @@ class LIKENESS_PT_expression(HeadPanel, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("likeness.expression_reset", text="Reset", icon="LOOP_BACK").area = ""
         row.operator_menu_enum("likeness.expression_mirror", "to", text="Mirror", icon="MOD_MIRROR")
+        row = layout.row(align=True)
         row.operator("likeness.expression_random", text="Random", icon="FILE_REFRESH")
         row.operator("likeness.expression_key", text="Key", icon="KEY_HLT")
 
@@ -178,8 +179,9 @@ class LIKENESS_PT_expression(HeadPanel, bpy.types.Panel):
         icon: Any = "CHECKBOX_HLT" if driven else "CHECKBOX_DEHLT"
         row.operator("likeness.face_controls", icon=icon, depress=driven).on = not driven
 
-        words = context.window_manager.likeness_filter.lower().split()
-        layout.prop(context.window_manager, "likeness_filter", text="", icon="VIEWZOOM")
+        manager: Any = context.window_manager
+        words = manager.likeness_filter.lower().split()
+        layout.prop(manager, "likeness_filter", text="", icon="VIEWZOOM")
         names = [n for n in expression.names(head) if all(word in n.lower() for word in words)]
         for key, title in AREAS.items():
             inside = [n for n in names if area(n) == key]
@@ -221,14 +223,16 @@ def sliders(layout: bpy.types.UILayout, head: Head, names: Iterable[str], driven
 
 def register() -> None:
     """The filter is the window's, not the file's."""
-    bpy.types.WindowManager.likeness_filter = bpy.props.StringProperty(
+    manager: Any = bpy.types.WindowManager
+    manager.likeness_filter = bpy.props.StringProperty(
         name="Filter", description="Show only sliders whose names hold these words", options={"TEXTEDIT_UPDATE"}
     )
 
 
 def unregister() -> None:
     """The opposite of `register`."""
-    del bpy.types.WindowManager.likeness_filter
+    manager: Any = bpy.types.WindowManager
+    del manager.likeness_filter
 
 
 CLASSES = (
