@@ -105,7 +105,7 @@ def _install(a: argparse.Namespace) -> None:
     from likeness.weights.download import is_url
 
     if a.offline:
-        os.environ["LIKENESS_OFFLINE"] = os.environ["PIP_NO_INDEX"] = "1"
+        os.environ["LIKENESS_OFFLINE"] = "1"
     source = a.source if a.source is None or is_url(a.source) else Path(a.source)
     with reporter() as progress:
         store.install(a.name, source, progress, accept_licence=a.accept_licence)

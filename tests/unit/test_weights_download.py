@@ -13,7 +13,8 @@ from served import Served, serving
 from likeness.errors import WeightsError
 from likeness.progress import Cancelled
 from likeness.weights import download as module
-from likeness.weights.download import download, is_url, offline
+from likeness.weights.download import download, is_url
+from likeness.weights.online import offline
 
 DATA = np.random.default_rng(0).integers(0, 256, 1_000_000, np.uint8).tobytes()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ import requests
 from likeness.errors import WeightsError
 from likeness.progress import Progress
 
-__all__ = ["download", "is_url", "offline"]
+__all__ = ["download", "is_url"]
 
 TRIES = 4
 WAIT = 1.0
@@ -33,11 +32,6 @@ _AGAIN = (requests.ConnectionError, requests.Timeout, requests.exceptions.Chunke
 def is_url(text: str) -> bool:
     """Whether a text is an address rather than a path."""
     return text.lower().startswith(("http://", "https://"))
-
-
-def offline() -> bool:
-    """Whether the user wants no network: `LIKENESS_OFFLINE` is set to something other than 0."""
-    return os.environ.get("LIKENESS_OFFLINE", "0") not in ("", "0")
 
 
 def download(url: str, target: Path, progress: Progress, label: str, size: int = 0) -> None:

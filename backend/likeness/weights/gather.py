@@ -18,7 +18,8 @@ from likeness.errors import WeightsError
 from likeness.progress import Progress
 from likeness.weights import catalog, unpack
 from likeness.weights.catalog import Entry, SourceFile
-from likeness.weights.download import download, is_url, offline
+from likeness.weights.download import download, is_url
+from likeness.weights.online import offline
 
 __all__ = ["Gathered", "gather"]
 

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,13 @@ from safetensors.numpy import save_file
 from likeness import __version__
 from likeness.errors import WeightsError
 from likeness.progress import Progress, quiet
-from likeness.weights import catalog, convert
+from likeness.weights import catalog
 from likeness.weights.catalog import Entry
-from likeness.weights.gather import Gathered, gather
 from likeness.weights.lock import locked
 from likeness.weights.place import home
+
+if TYPE_CHECKING:
+    from likeness.weights.gather import Gathered
 
 __all__ = ["Builder", "Weights", "describe", "home", "install", "installed", "open_weights", "path", "remove", "verify"]
 
@@ -80,6 +82,8 @@ def install(
             raise WeightsError(f"{entry.title} is not installed from an address: {entry.how}.")
         builders[name](source, progress)
         return None
+    from likeness.weights.gather import gather  # with what it needs of the network and of archives
+
     target = path(name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -248,6 +252,8 @@ def _clear(target: Path) -> None:
 
 
 def _convert(entry: Entry, found: Gathered, target: Path, progress: Progress) -> None:
+    from likeness.weights import convert  # brings all readers along
+
     tensors: dict[str, Array] = {}
     for file in entry.files:
         if file.id in found.paths and file.format != "beside":

