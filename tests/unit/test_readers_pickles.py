@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from likeness.errors import WeightsError
-from likeness.weights.readers import numpy_file, plain, torch_file
+from likeness.weights.readers import numpy_file, pickles, plain, torch_file
 
 
 class Calls:
@@ -251,3 +251,9 @@ def test_an_array_is_what_its_bytes_are(tmp_path: Path) -> None:
 def test_records_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="an array of records"):
         read(tmp_path / "a.pkl", pickle.dumps(np.zeros(2, [("x", "f4"), ("y", "i4")])))
+
+
+def test_a_file_of_nothing_but_steps_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickles, "MOST_STEPS", 1000)
+    with pytest.raises(WeightsError, match="more steps than any model needs"):
+        read(tmp_path / "model.pkl", b"N" * 2000 + b".")

@@ -20,7 +20,7 @@ from likeness.weights.readers.torch_file import Tensors
 __all__ = ["read", "read_archive", "read_bytes"]
 
 MOST_BYTES = 4 << 30
-"""Of one member of an .npz, unpacked."""
+"""Of an .npz, unpacked."""
 
 
 def read(path: Path) -> Any:
@@ -52,12 +52,14 @@ def read_bytes(data: Bytes) -> Any:
 
 
 def read_archive(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz by name; raises WeightsError, also for a member that unpacks to more than 4 GiB."""
+    """The arrays of an .npz by name; raises WeightsError, also for one that unpacks to more than 4 GiB."""
     found = {}
+    left = MOST_BYTES
     try:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
-                if info.file_size > MOST_BYTES:
+                left -= info.file_size
+                if left < 0:
                     raise damaged(path.name, f"{info.filename} would unpack to {info.file_size} bytes")
                 with archive.open(info) as member:
                     raw = member.read(info.file_size)

@@ -17,7 +17,7 @@ from likeness.weights.readers.mapped import Bytes, damaged, refused
 
 __all__ = ["Global", "Made", "canonical", "read_pickle"]
 
-MOST_STEPS = 20_000_000
+MOST_STEPS = 5_000_000
 """No weight file needs more opcodes; a file of nothing but opcodes would fill the memory."""
 
 

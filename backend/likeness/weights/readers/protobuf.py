@@ -15,7 +15,8 @@ from likeness.weights.readers.mapped import Bytes, damaged
 
 __all__ = ["Message", "varint"]
 
-MOST_FIELDS = 20_000_000
+MOST_FIELDS = 2_000_000
+"""Of one message; long rows of numbers are written as one field."""
 
 Value = int | memoryview
 

@@ -16,7 +16,7 @@ __all__ = ["read_expression_basis", "read_obj", "read_picture", "read_text"]
 
 Array = NDArray[Any]
 
-MOST_TEXT = 256 << 20
+MOST_TEXT = 32 << 20
 MOST_PIXELS = 8192 * 8192
 
 

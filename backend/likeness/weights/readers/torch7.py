@@ -26,7 +26,7 @@ _TENSORS = {f"torch.{name}Tensor": kind for name, kind in _NUMBERS.items()}
 _STORAGES = {f"torch.{name}Storage": kind for name, kind in _NUMBERS.items()}
 
 DEEPEST = 400
-MOST_OBJECTS = 5_000_000
+MOST_OBJECTS = 2_000_000
 
 
 class Module(dict[Any, Any]):
