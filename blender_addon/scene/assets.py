@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ from .curves import new_curve
 from .expression_presets import PRESETS, Preset
 from .head import Head
 from .owned import MARK, adopt
-from .portrait import ensure_studio, make_portrait_scene
+from .portrait import ensure_studio, portrait_scene
 from .render import still
 
 __all__ = ["expression_assets", "mark_expressions", "mark_head"]
 
-PREVIEW = 256
+SMALL, LARGE = 128, 256
+"""Sides of previews in pixels."""
+DENOISED = 24
+"""Samples from which the denoiser is worth its time."""
 TAGS = ("likeness", "head", "face")
-CATALOGUES = {"Emotion": "Expressions", "Eyes": "Eyes", "Speech": "Speech"}
 PRESET = "likeness_preset"
 """Custom property of an action: the preset that it holds."""
 
@@ -33,8 +36,8 @@ def mark_head(scene: bpy.types.Scene, head: Head, *, samples: int = 24) -> bpy.t
     collection = head.collection
     collection.asset_mark()
     _describe(collection, head, "A head with rig and expressions. " + provenance.line(head.mesh))
-    with_studio = ensure_studio(head)
-    _preview(scene, with_studio, collection, samples)
+    with _preview_room(scene, ensure_studio(head), LARGE, samples) as room:
+        _give_preview(collection, room)
     return collection
 
 
@@ -42,7 +45,7 @@ def mark_expressions(
     scene: bpy.types.Scene,
     head: Head,
     *,
-    samples: int = 8,
+    samples: int = 12,
     previews: bool = True,
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[bpy.types.Action]:
@@ -56,30 +59,32 @@ def mark_expressions(
     before = expression.values(head)
     old = {a.get(PRESET): a for a in expression_assets(head)}
     made = []
-    try:
-        for i, (key, preset) in enumerate(PRESETS.items()):
-            values = preset.values(known)
-            if not any(values.values()) and key != "NEUTRAL":
-                continue  # this head has none of its expressions
-            if key in old:
-                bpy.data.actions.remove(old[key])
-            action = _action(head, key, preset, values)
-            made.append(action)
-            action.asset_mark()
-            _describe(action, head, f"Expression for heads made with Likeness: {preset.title}")
-            action.asset_data.tags.new(preset.kind.lower(), skip_if_exists=True)
-            if previews:
-                expression.put(head, {**dict.fromkeys(known, 0.0), **values})
-                _preview(scene, head, action, samples)
-            progress((i + 1) / len(PRESETS))
-    finally:
-        expression.put(head, before)
+    with _preview_room(scene, head, SMALL, samples) if previews else nullcontext() as room:
+        try:
+            for i, (key, preset) in enumerate(PRESETS.items()):
+                values = preset.values(known)
+                if not any(values.values()) and key != "NEUTRAL":
+                    continue  # this head has none of its expressions
+                if key in old:
+                    bpy.data.actions.remove(old[key])
+                action = _action(head, key, preset, values)
+                made.append(action)
+                action.asset_mark()
+                _describe(action, head, f"Expression for heads made with Likeness: {preset.title}")
+                action.asset_data.tags.new(preset.kind.lower(), skip_if_exists=True)
+                if room:
+                    expression.put(head, {**dict.fromkeys(known, 0.0), **values})
+                    _give_preview(action, room)
+                progress((i + 1) / len(PRESETS))
+        finally:
+            expression.put(head, before)
     return made
 
 
 def expression_assets(head: Head) -> list[Any]:
     """The pose assets made for a head."""
-    return [a for a in bpy.data.actions if PRESET in a and a.get(MARK) == head.name and a.library is None]
+    actions: Any = bpy.data.actions
+    return [a for a in actions if PRESET in a and a.get(MARK) == head.name and a.library is None]
 
 
 def _action(head: Head, key: str, preset: Preset, values: dict[str, float]) -> Any:
@@ -110,23 +115,33 @@ def _describe(thing: Any, head: Head, what: str) -> None:
         data.tags.new(tag, skip_if_exists=True)
 
 
-def _preview(scene: bpy.types.Scene, head: Head, thing: Any, samples: int) -> None:
-    """A square portrait as a datablock's preview."""
-    room = make_portrait_scene(scene, head, height=PREVIEW, samples=samples, everything=False)
-    try:
-        render = room.render
-        render.resolution_x = render.resolution_y = PREVIEW
-        room.cycles.adaptive_min_samples = min(samples, room.cycles.adaptive_min_samples)
-        with tempfile.TemporaryDirectory(prefix="likeness-") as folder:
-            path = still(room, Path(folder) / "preview.png")
-            image: Any = bpy.data.images.load(str(path))
-            try:
-                pixels = np.empty(PREVIEW * PREVIEW * 4, np.float32)
-                image.pixels.foreach_get(pixels)
-            finally:
-                bpy.data.images.remove(image)
-    finally:
-        bpy.data.scenes.remove(room)
+@contextmanager
+def _preview_room(scene: bpy.types.Scene, head: Head, side: int, samples: int) -> Iterator[bpy.types.Scene]:
+    """A scene for small square portraits, one after the other: what does not change is kept between them."""
+    subdivision = [m for m in head.mesh.modifiers if m.type == "SUBSURF" and m.show_render]
+    with portrait_scene(scene, head, height=side, samples=samples) as room:
+        room.render.resolution_x = side
+        room.render.use_persistent_data = True
+        room.cycles.use_denoising = samples >= DENOISED
+        for modifier in subdivision:
+            modifier.show_render = side > SMALL
+        try:
+            yield room
+        finally:
+            for modifier in subdivision:
+                modifier.show_render = True
+
+
+def _give_preview(thing: Any, room: bpy.types.Scene) -> None:
+    """Render the room as a datablock's preview."""
+    side = room.render.resolution_x
+    with tempfile.TemporaryDirectory(prefix="likeness-") as folder:
+        image: Any = bpy.data.images.load(str(still(room, Path(folder) / "preview.png")))
+        try:
+            pixels = np.empty(side * side * 4, np.float32)
+            image.pixels.foreach_get(pixels)
+        finally:
+            bpy.data.images.remove(image)
     preview = thing.preview_ensure()
-    preview.image_size = (PREVIEW, PREVIEW)
+    preview.image_size = (side, side)
     preview.image_pixels_float.foreach_set(pixels)

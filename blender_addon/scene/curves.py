@@ -10,7 +10,8 @@ import bpy
 
 __all__ = ["LAYERED", "copy_curve", "curves_of", "new_curve", "remove_curve"]
 
-LAYERED = "fcurve_ensure_for_datablock" in bpy.types.Action.bl_rna.functions
+_ACTION: Any = bpy.types.Action.bl_rna
+LAYERED = "fcurve_ensure_for_datablock" in _ACTION.functions
 """One action serves bones and shape keys alike, each by a slot."""
 
 

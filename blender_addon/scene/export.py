@@ -14,7 +14,9 @@ import bpy
 
 from . import provenance
 from .exchange import exchange_materials
+from .find import ROLE
 from .head import Head
+from .owned import MARK
 
 __all__ = ["FORMATS", "export"]
 
@@ -64,13 +66,14 @@ def _alone(context: bpy.types.Context, head: Head) -> Iterator[None]:
     mode = head.rig.mode
     if mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
-    parts = [head.mesh, head.rig]
+    parts: list[Any] = [head.mesh, head.rig]
     active, selected = layer.objects.active, [o for o in layer.objects if o.select_get()]
     hidden = [(o, o.hide_get(), o.hide_viewport, o.hide_select) for o in parts]
     # Exporters apply modifiers to the mesh or leave its shape keys out.
     shown = [m for m in head.mesh.modifiers if m.type != "ARMATURE" and (m.show_viewport or m.show_render)]
     flags = [(m, m.show_viewport, m.show_render) for m in shown]
-    strangers = {key: value for key, value in head.mesh.items() if isinstance(value, bpy.types.ID)}
+    # What only matters in this file stays in it.
+    own = [(o, key, o[key]) for o in parts for key in (ROLE, MARK) if key in o]
     try:
         for thing in parts:
             thing.hide_viewport = thing.hide_select = False
@@ -80,14 +83,14 @@ def _alone(context: bpy.types.Context, head: Head) -> Iterator[None]:
         layer.objects.active = head.mesh
         for modifier in shown:
             modifier.show_viewport = modifier.show_render = False
-        for key in strangers:
-            del head.mesh[key]
+        for thing, key, _ in own:
+            del thing[key]
         yield
     finally:
         for modifier, viewport, render in flags:
             modifier.show_viewport, modifier.show_render = viewport, render
-        for key, value in strangers.items():
-            head.mesh[key] = value
+        for thing, key, value in own:
+            thing[key] = value
         for thing, hide, viewport, select in hidden:
             thing.hide_set(hide)
             thing.hide_viewport, thing.hide_select = viewport, select
@@ -117,7 +120,7 @@ def _glb(head: Head, path: Path, animation: bool) -> None:
         export_apply=False,
         export_texcoords=True,
         export_normals=True,
-        export_tangents=False,
+        export_tangents=True,
         export_materials="EXPORT",
         export_image_format="AUTO",
         export_cameras=False,

@@ -8,6 +8,7 @@ parents, collections and pointer properties. Blender follows those when it appen
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import bpy
 
@@ -65,9 +66,13 @@ def heads_in(scene: bpy.types.Scene) -> list[Head]:
     """All heads of a scene whose collections are marked."""
     found = []
     for collection in scene.collection.children_recursive:
-        if MARK in collection:
+        if _is_ours(collection):
             found += [head for thing in collection.objects if (head := _as_head(thing))]
     return found
+
+
+def _is_ours(collection: Any) -> bool:
+    return MARK in collection
 
 
 def _as_head(thing: bpy.types.Object) -> Head | None:
@@ -76,7 +81,7 @@ def _as_head(thing: bpy.types.Object) -> Head | None:
 
 def _in_collection(collection: bpy.types.Collection) -> Head | None:
     """The head of a marked collection, or of the one that holds it."""
-    while collection is not None and MARK in collection:
+    while collection is not None and _is_ours(collection):
         for thing in collection.objects:
             if head := _as_head(thing):
                 return head
@@ -91,11 +96,16 @@ def _parent(collection: bpy.types.Collection) -> bpy.types.Collection | None:
     return None
 
 
+def _rig(mesh: bpy.types.Object) -> bpy.types.Object | None:
+    modifiers: Any = mesh.modifiers
+    return next((m.object for m in modifiers if m.type == "ARMATURE" and m.object), None)
+
+
 def _head(mesh: bpy.types.Object) -> Head | None:
-    rig = next((m.object for m in mesh.modifiers if m.type == "ARMATURE" and m.object), None)
+    rig = _rig(mesh)
     if rig is None or mesh.type != "MESH" or mesh.data.shape_keys is None or not mesh.users_collection:
         return None
-    collection = next((c for c in mesh.users_collection if MARK in c), mesh.users_collection[0])
+    collection = next((c for c in mesh.users_collection if _is_ours(c)), mesh.users_collection[0])
     parts = {}
     cameras, lights, actions = {}, {}, []
     for thing in _belongings(collection):
@@ -124,7 +134,7 @@ def _head(mesh: bpy.types.Object) -> Head | None:
 def _belongings(collection: bpy.types.Collection) -> Iterator[bpy.types.Object]:
     yield from collection.objects
     for child in collection.children:
-        if MARK in child:
+        if _is_ours(child):
             yield from child.objects
 
 

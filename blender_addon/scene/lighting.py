@@ -115,7 +115,7 @@ def light_up(studio: Studio, name: str, aim: Vector, place: Matrix) -> list[bpy.
     setup = SETUPS[name]
     avatar = str(studio.camera.get(MARK, ""))
     for lamp in [o for o in studio.collection.objects if str(o.get(ROLE, "")).startswith("light ")]:
-        data = lamp.data
+        data: Any = lamp.data
         bpy.data.objects.remove(lamp)
         if data.users == 0:
             bpy.data.lights.remove(data)
@@ -125,6 +125,9 @@ def light_up(studio: Studio, name: str, aim: Vector, place: Matrix) -> list[bpy.
     if world is None:
         world, _ = add_world(f"{avatar} studio")
         adopt(world, avatar)
+        if hasattr(world, "cycles"):
+            # So smooth a sky needs no fine map of where its light comes from, which takes a second to make.
+            world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 64
         studio.camera[WORLD] = world
     _paint_sky(world, setup)
     studio.camera[SETUP] = name

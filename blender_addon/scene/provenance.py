@@ -20,11 +20,12 @@ def write(mesh: bpy.types.Object, package: Package) -> None:
     """Plain texts, each under a name of its own; what the package does not say is left out."""
     told = package.provenance
     method, model = told.get("method"), told.get("head_model")
+    paper = str(method.get("paper", "")) if isinstance(method, dict) else ""
     licences = told.get("licences")
     fields = {
         "note": told.get("note") or "Reconstructed from a photo.",
         "method": method.get("title", method.get("name")) if isinstance(method, dict) else method,
-        "method_paper": method.get("paper") if isinstance(method, dict) else None,
+        "method_paper": "" if paper.startswith("none") else paper,
         "head_model": model.get("title", model.get("name")) if isinstance(model, dict) else package.head,
         "licences": "; ".join(str(entry) for entry in licences) if isinstance(licences, list) else licences,
         "date": told.get("date"),
@@ -37,12 +38,12 @@ def write(mesh: bpy.types.Object, package: Package) -> None:
             owner[PREFIX + name] = value if isinstance(value, int) else str(value)[:LONGEST]
 
 
-def read(mesh: bpy.types.Object) -> dict[str, str]:
+def read(mesh: Any) -> dict[str, str]:
     """What `write` wrote, in its order."""
     return {name: str(mesh[PREFIX + name]) for name in FIELDS if PREFIX + name in mesh}
 
 
-def line(mesh: bpy.types.Object) -> str:
+def line(mesh: Any) -> str:
     """One sentence, for formats and places with room for no more."""
     told = read(mesh)
     parts = [told.get("note", "Reconstructed from a photo.").rstrip(".")]

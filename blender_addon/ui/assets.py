@@ -42,9 +42,9 @@ class LIKENESS_OT_mark_expressions(ForHead, bpy.types.Operator):
     )
 
     previews: bpy.props.BoolProperty(
-        name="Previews", description="Render a small picture of each; takes a second or two for each", default=True
+        name="Previews", description="Render a small picture of each; takes about a second for each", default=True
     )
-    samples: bpy.props.IntProperty(name="Samples", description="Of the previews", default=8, min=1, soft_max=64)
+    samples: bpy.props.IntProperty(name="Samples", description="Of the previews", default=12, min=1, soft_max=64)
 
     def execute(self, context: bpy.types.Context) -> Any:
         """Make the assets."""

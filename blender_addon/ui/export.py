@@ -14,11 +14,14 @@ from .heads import ForHead, HeadPanel, head_of
 __all__ = ["CLASSES"]
 
 
-class _Export(ForHead, ExportHelper):  # type: ignore[misc]  # the stubs differ between bases
+class _Export(ForHead, ExportHelper):
     """What the three have in common."""
 
     bl_options = {"REGISTER", "PRESET"}
     kind = ""
+    filename_ext: str
+    filepath: Any
+    report: Any
 
     animation: bpy.props.BoolProperty(
         name="Animation", description="Also write the animation of the face and the bones", default=False

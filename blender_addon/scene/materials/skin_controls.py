@@ -49,7 +49,7 @@ OUTPUTS = (
 
 def skin_controls() -> bpy.types.NodeTree:
     """The node group, made once for all heads: the knobs' values sit on each material's own node."""
-    existing = bpy.data.node_groups.get(NODE)
+    existing: Any = bpy.data.node_groups.get(NODE)
     if existing and existing.library is None and existing.get(VERSION[0]) == VERSION[1]:
         return existing
     tree: Any = bpy.data.node_groups.new(NODE, "ShaderNodeTree")
