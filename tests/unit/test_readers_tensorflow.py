@@ -76,7 +76,7 @@ def test_a_checkpoint_of_two_files(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found["w"], W)
         np.testing.assert_array_equal(found["b"], B)
         assert (found["x"].shape, float(found["x"])) == ((), 1.5)
-    assert [f.name for f in tf_checkpoint.data_files(path)] == [
+    assert [f.name for f in tf_checkpoint.Checkpoint(path).files] == [
         "model.data-00000-of-00002",
         "model.data-00001-of-00002",
     ]

@@ -14,7 +14,7 @@ from likeness.licences import is_permissive, strictest_first
 
 __all__ = ["Entry", "Licence", "SourceFile", "entry", "load"]
 
-Obtain = Literal["download", "sign-up", "package", "none"]
+Obtain = Literal["download", "sign-up", "package"]
 
 
 @dataclass(frozen=True)

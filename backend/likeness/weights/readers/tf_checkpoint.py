@@ -20,7 +20,7 @@ from likeness.weights.readers.crc32c import crc32c, masked
 from likeness.weights.readers.mapped import Bytes, damaged, map_file, shown
 from likeness.weights.readers.protobuf import Message, varint
 
-__all__ = ["Checkpoint", "Variable", "data_files", "read"]
+__all__ = ["Checkpoint", "Variable", "read"]
 
 Array = NDArray[Any]
 
@@ -56,17 +56,12 @@ def read(path: Path, drop: Sequence[str] = ()) -> dict[str, Array]:
     return {name: checkpoint.tensor(name) for name in names}
 
 
-def data_files(path: Path) -> list[Path]:
-    """The data files beside an index, whether they exist or not."""
-    return Checkpoint(path).files
-
-
 class Checkpoint:
     """A checkpoint whose index has been read.
 
     Attributes:
         variables: what there is, by name.
-        files: the data files.
+        files: the data files, whether they exist or not.
     """
 
     def __init__(self, path: Path) -> None:
