@@ -20,7 +20,7 @@ from blender_addon.link.package import open_package  # noqa: E402
 from blender_addon.link.supervisor import Supervisor  # noqa: E402
 from blender_addon.link.work import JobWatch, Work  # noqa: E402
 
-SMALL = {"texture_size": 256, "name": "Äileen"}
+SMALL = {"texture_size": 256, "name": "Eileen"}
 PATIENCE = 600.0
 
 

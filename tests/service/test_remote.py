@@ -65,7 +65,7 @@ def make_certificate(room: Path, name: str, names: str) -> tuple[str, str]:
 
 def refusal(url: str, token: str = TOKEN, ca_file: str | None = None) -> ServiceError:
     with pytest.raises(ServiceError) as error:
-        connect(url, token, ca_file, timeout=5)
+        connect(url, token, ca_file, timeout=2)
     return error.value
 
 
