@@ -114,8 +114,8 @@ class Package:
 
     vertices (V, 3) float32; polygons (F, 4) int32, -1 last for triangles; uv (T, 2) float32, origin lower left;
     polygons_uv (F, 4) int32; polygon_region (F,) int32 into regions, pairs of region name and material name;
-    expression rows (n, 3) metres, skin rows per joint, group rows per group; corrective rows (n, 3) metres per unit of an
-    entry of R - I, nine per joint in corrective_joints, row by row; expression_limits where they are not 0 and 1.
+    expression rows (n, 3) metres, skin rows per joint, group rows per group; corrective rows (n, 3) metres per unit of
+    an entry of R - I, nine per joint in corrective_joints, row by row; expression_limits where they are not 0 and 1.
     """
 
     name: str
