@@ -142,6 +142,7 @@ def test_an_archive_cannot_reach_out_or_swell(tables: Entry, tmp_path: Path, hom
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../../../static.pkl", FILES["static.pkl"])
         archive.writestr("/abs/dynamic.npy", FILES["dynamic.npy"])
+        archive.writestr("moving:stream.npy", b"a name that is a place on some systems")
     store.install("tables", path)
     right()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["evil.zip", "home"]

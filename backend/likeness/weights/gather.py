@@ -76,7 +76,7 @@ def _local(entry: Entry, source: Path, work: Path, progress: Progress) -> dict[s
     needed = [file for file in entry.files if not file.optional and file.format != "beside"]
     if unpack.is_archive(source):
         with unpack.opened(source) as members:
-            by_path = {member.path: member for member in members}
+            by_path = {member.path: member for member in members if _fine(member.path.name)}
             chosen = _choose(entry.files, by_path, source)
             found = {}
             for id_, path in chosen.items():
@@ -89,6 +89,11 @@ def _local(entry: Entry, source: Path, work: Path, progress: Progress) -> dict[s
         return {needed[0].id: source}
     names = ", ".join(file.name for file in needed)
     raise WeightsError(f"{source.name} is none of {names}; give one of them, or the folder or archive that holds them.")
+
+
+def _fine(name: str) -> bool:
+    """Whether a name in an archive can be a file's on every system."""
+    return name.isprintable() and not set(name) & set('\\/:*?"<>|')
 
 
 def _with_neighbours(named: dict[str, Path], entry: Entry, source: Path) -> dict[str, Path]:
