@@ -1,5 +1,7 @@
 """Methods say whether they are ready, and what they need with its licence and the way to it."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,16 @@ def test_described_as_the_contract_has_it(method: type[Method], monkeypatch: pyt
     assert (said["ready"], said["needs"], said["strictest"]) == (False, ["deca", "flame-2020"], "CC-BY-NC-SA-4.0")
     assert said["licences"] == {"code": "MIT", "weights": "CC-BY-NC-SA-4.0", "model": "CC-BY-4.0"}
     assert said["status"] == registry.status(method)
+
+
+def test_the_order_is_that_of_the_list_whoever_was_imported_first() -> None:
+    code = (
+        "import likeness.methods.ringnet\n"
+        "from likeness.methods import registry\n"
+        "print([m.name for m in registry.list_methods()][:3])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['open', 'deca', 'ringnet']"
 
 
 def test_the_open_method_is_always_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from likeness.weights.catalog import Entry
 
 __all__ = ["describe", "find_method", "list_methods", "missing", "register", "status"]
 
-MODULES = ("open", "deca", "ringnet")
+MODULES = ("open", "deca", "ringnet", "tddfa_v2")
 """Modules of this package that hold methods, in the order they are shown."""
 
 _methods: dict[str, type[Method]] = {}
@@ -35,7 +35,8 @@ def _load() -> None:
 def list_methods() -> list[type[Method]]:
     """All methods, in the order they are shown."""
     _load()
-    return list(_methods.values())
+    place = {f"likeness.methods.{module}": i for i, module in enumerate(MODULES)}
+    return sorted(_methods.values(), key=lambda method: place.get(method.__module__, len(place)))
 
 
 def find_method(name: str) -> type[Method]:
@@ -44,7 +45,8 @@ def find_method(name: str) -> type[Method]:
     try:
         return _methods[name]
     except KeyError:
-        raise MethodError(f"There is no method {name!r}; choose one of: {', '.join(_methods)}.") from None
+        names = ", ".join(method.name for method in list_methods())
+        raise MethodError(f"There is no method {name!r}; choose one of: {names}.") from None
 
 
 def missing(method: type[Method]) -> list[str]:
