@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ExportHelper
 
-from .heads import ForHead, HeadPanel, head_of
+from .heads import ForHead, HeadPanel, head_of, reason
 
 __all__ = ["CLASSES"]
 
@@ -20,8 +20,9 @@ class _Export(ForHead, ExportHelper):
     bl_options = {"REGISTER", "PRESET"}
     kind = ""
     filename_ext: str
-    filepath: Any
     report: Any
+
+    filepath: bpy.props.StringProperty(name="File", description="Where to write", subtype="FILE_PATH", maxlen=1024)
 
     animation: bpy.props.BoolProperty(
         name="Animation", description="Also write the animation of the face and the bones", default=False
@@ -42,7 +43,7 @@ class _Export(ForHead, ExportHelper):
         try:
             export(context, head_of(context), path, self.kind, animation=self.animation)
         except (OSError, RuntimeError) as error:
-            self.report({"ERROR"}, f"{path.name} was not written: {str(error).strip()}")
+            self.report({"ERROR"}, f"{path.name} was not written: {reason(error)}")
             return {"CANCELLED"}
         self.report({"INFO"}, f"Wrote {path}")
         return {"FINISHED"}

@@ -12,7 +12,7 @@ from .main import InTab
 if TYPE_CHECKING:
     from ..scene.head import Head
 
-__all__ = ["ForHead", "HeadPanel", "head_of"]
+__all__ = ["ForHead", "HeadPanel", "head_of", "reason"]
 
 NO_HEAD = "Select a head that was made with Likeness"
 
@@ -51,3 +51,10 @@ class HeadPanel(InTab):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only with a head."""
         return head_of(context) is not None
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in one line: Blender's operators raise with a whole traceback."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.startswith(("Location:", "File "))]
+    return told[-1].removeprefix("Error: ") if told else type(error).__name__

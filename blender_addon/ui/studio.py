@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from . import portrait_job
-from .heads import ForHead, HeadPanel, head_of
+from .heads import ForHead, HeadPanel, head_of, reason
 
 __all__ = ["CLASSES", "unregister"]
 
@@ -134,7 +134,7 @@ class LIKENESS_OT_render_portrait(ForHead, bpy.types.Operator):
                 return {"FINISHED"}
             image = portrait.portrait(context.scene, head, path, **settings)
         except (OSError, RuntimeError) as error:
-            self.report({"ERROR"}, f"The portrait was not rendered: {str(error).strip()}")
+            self.report({"ERROR"}, f"The portrait was not rendered: {reason(error)}")
             return {"CANCELLED"}
         self.report({"INFO"}, f"Rendered {path or image.name}")
         return {"FINISHED"}
