@@ -7,7 +7,7 @@ import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from . import pythons
 from .builds import BACKEND, Build, Device, build_for
@@ -79,7 +79,7 @@ class SetUp:
         self._constraints = constraints or wheel.with_name("constraints.txt")
         self._index, self._home, self._models = index, home, models
         self._commands = Commands()
-        self._file: IO[str] | None = None
+        self._file: Path | None = None  # once the folder is known to be a right one
         self._done, self._share = 0.0, 0.0
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="likeness set-up", daemon=True)
@@ -90,7 +90,7 @@ class SetUp:
         self._thread.start()
 
     def cancel(self) -> None:
-        """Give up; returns at once, the state follows within two seconds. What was fetched is kept for the next try."""
+        """Give up; returns at once, the state follows soon. What was fetched is kept for the next try."""
         self._commands.cancel()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -108,10 +108,9 @@ class SetUp:
         """A step's line for the log."""
         self.log.append(line)
         del self.log[:-MAX_LINES]
-        if self._file is not None and not self._file.closed:
-            with suppress(OSError):
-                self._file.write(f"{line}\n")
-                self._file.flush()
+        if self._file is not None:
+            with suppress(OSError), self._file.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
 
     def _run(self) -> None:
         state: State = "failed"
@@ -140,7 +139,9 @@ class SetUp:
         check_python(python, wheel)
         check_folder(self._folder, python)
         self._folder.mkdir(parents=True, exist_ok=True)
-        with only_one(self._folder), (self._folder / LOG).open("w", encoding="utf-8") as self._file:
+        with only_one(self._folder):
+            self._file = self._folder / LOG
+            self._file.write_text("", encoding="utf-8")
             return self._install(wheel, build, python)
 
     def _install(self, wheel: Wheel, build: Build, python: pythons.Python) -> str:

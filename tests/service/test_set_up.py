@@ -280,7 +280,9 @@ def test_the_users_own_index_is_asked(wheel: Path, tmp_path: Path, monkeypatch: 
 
 def test_no_network(wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, "http://127.0.0.1:9/simple")
-    assert "cannot be reached" in refused(tmp_path / "new", wheel)
+    message = refused(tmp_path / "new", wheel)
+    assert "cannot be reached" in message
+    assert (tmp_path / "new" / "set_up.log").read_text().splitlines()[-1] == message
     remove(tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
 
