@@ -13,6 +13,13 @@ import torch
 from flame_stand_in import StandIn
 from made_checkpoint import write_checkpoint as write_tensorflow
 
+from likeness.faces import Face
+from likeness.heads.base import HeadModel
+from likeness.heads.flame import Flame
+from likeness.maps.places import CONTOUR
+from likeness.methods.deca_model import projected
+from likeness.methods.flame_crops import landmark_crop
+from likeness.methods.flame_family import landmarks68
 from likeness.networks.deca import DETAIL, LATENT, PARAMETERS, DetailDecoder, Encoder
 from likeness.networks.resnet_v2 import ResNetV2
 from likeness.networks.ringnet import encoder_names
@@ -31,17 +38,18 @@ def camera_for(stand_in: StandIn) -> tuple[float, float, float]:
     return 2 / (CROP * float((high - low).mean())), float(x), float(y)
 
 
-def write_checkpoint(path: Path, stand_in: StandIn, seed: int = 0) -> Path:
-    """``deca_model.tar``: E_flame, E_detail, D_detail as plain state dicts."""
+def write_checkpoint(path: Path, stand_in: StandIn, seed: int = 0, codes: np.ndarray | None = None) -> Path:
+    """``deca_model.tar``: E_flame, E_detail, D_detail as plain state dicts; codes (236,) are what it is to say."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     coarse, detail, decoder = Encoder(PARAMETERS), Encoder(DETAIL), DetailDecoder()
-    codes = np.zeros(PARAMETERS, np.float32)
+    given, codes = codes, np.zeros(PARAMETERS, np.float32)
     codes[:40] = random.normal(0, 0.7, 40)
     codes[150:158] = random.normal(0, 0.8, 8)
     codes[200:206] = (0.03, -0.05, 0.02, 0.06, 0, 0)
     codes[206:209] = camera_for(stand_in)
     codes[209:236] = np.concatenate([[3.2, 3.1, 3.0], random.normal(0, 0.1, 24)])
+    codes = codes if given is None else given
     with torch.no_grad():
         for net, bias in ((coarse, codes), (detail, random.normal(0, 1, DETAIL).astype(np.float32))):
             net.layers[2].weight.mul_(QUIET)
@@ -79,3 +87,36 @@ def write_ringnet(stem: Path, stand_in: StandIn, seed: int = 0) -> Path:
         variables[f"3D_module/fc{number}/biases"] = np.zeros(columns, np.float32)
     stem.parent.mkdir(parents=True, exist_ok=True)
     return write_tensorflow(stem, variables)
+
+
+def fitted_codes(face: Face, flame: Flame, head: HeadModel, rounds: int = 60) -> np.ndarray:
+    """The 236 codes under which the head lies on a face's landmarks: for pictures, where DECA's weights are not.
+
+    Args:
+        head: the compiled one, whose "mediapipe478" landmarks are compared.
+    """
+    crop = landmark_crop(landmarks68(face)).matrix
+    points = face.landmarks[:, :2] - 0.5
+    seen = torch.from_numpy(points @ crop[:2, :2].T + crop[:2, 2]).float() / 112 - 1
+    mesh = head.landmarks["mediapipe478"]
+    use = torch.ones(len(seen), dtype=torch.bool)
+    use[list(CONTOUR)] = False
+    shape, exp, pose = (torch.zeros(1, n, requires_grad=True) for n in (100, 50, 6))
+    cam = torch.tensor([[9.0, 0.0, 0.1]], requires_grad=True)
+    solver = torch.optim.LBFGS([shape, exp, pose, cam], max_iter=rounds, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        solver.zero_grad()
+        vertices = flame.forward(shape, exp, pose).vertices
+        there = projected(mesh.on(vertices, head.triangles), cam)[0, :, :2]
+        # Landmarks are good to about two pixels of the crop.
+        total = ((there - seen)[use] / 0.02).square().sum() + 8 * (shape.square().sum() + exp.square().sum())
+        total = total + (pose[:, 3:] / 0.1).square().sum()
+        total.backward()
+        return total
+
+    solver.step(loss)
+    light = torch.zeros(1, 27)
+    light[:, :3] = 3.1
+    parts = (shape, torch.zeros(1, 50), exp, pose, cam, light)
+    return torch.cat([p.detach() for p in parts], 1)[0].numpy()

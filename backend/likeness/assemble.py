@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from likeness import __version__
-from likeness.avatar import Avatar, AvatarView, Material
+from likeness.avatar import Avatar, AvatarView, Material, OwnMesh
 from likeness.errors import MethodError
 from likeness.heads.base import REGION_MATERIALS, HeadModel
 from likeness.heads.expressions import clipped, limits_of
 from likeness.heads.lids import blink_scale
 from likeness.licences import strictest_first
-from likeness.methods.base import Reconstruction, View
+from likeness.methods.base import Mesh, Reconstruction, View
 from likeness.methods.registry import find_method
 
 __all__ = ["assemble", "file_name"]
@@ -79,7 +79,15 @@ def assemble(
         correctives=None if head.correctives is None else _floats(head.correctives),
         corrective_joints=head.corrective_joints,
         expression_limits={n: limits_of(n) for n in head.expression_names if limits_of(n) != (0.0, 1.0)},
+        own_mesh=_own_mesh(reconstruction.mesh),
     )
+
+
+def _own_mesh(mesh: Mesh | None) -> OwnMesh | None:
+    if mesh is None:
+        return None
+    colours = None if mesh.colours is None else np.rint(np.clip(mesh.colours, 0, 1) * 255).astype(np.uint8)
+    return OwnMesh(np.asarray(mesh.vertices, np.float32), np.asarray(mesh.triangles, np.int32), colours)
 
 
 def _floats(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from likeness.camera import Camera
 
-__all__ = ["Avatar", "AvatarView", "Map", "Material"]
+__all__ = ["Avatar", "AvatarView", "Map", "Material", "OwnMesh"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -70,6 +70,21 @@ class AvatarView:
 
 
 @dataclass(frozen=True, eq=False)
+class OwnMesh:
+    """What the method itself made, beside the head that can be animated.
+
+    Attributes:
+        vertices: (N, 3) float32 metres, in the method's own frame.
+        triangles: (T, 3) int32, anticlockwise seen from outside.
+        colours: (N, 3) uint8 sRGB, or None.
+    """
+
+    vertices: Floats
+    triangles: Ints
+    colours: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Avatar:
     """A rigged, textured head. Metres, +Y up, the face along +Z, origin at the base of the neck joint.
 
@@ -90,6 +105,7 @@ class Avatar:
         correctives: (9 K, V, 3) float32 metres per unit of an entry of R - I, row by row, R being the rotation of a
             joint against its parent, for the K joints named in corrective_joints.
         expression_limits: lowest and highest weight of the expressions whose weights do not run from 0 to 1.
+        own_mesh: the method's own mesh where it differs from the head.
     """
 
     name: str
@@ -114,3 +130,4 @@ class Avatar:
     correctives: Floats | None = None
     corrective_joints: tuple[str, ...] = ()
     expression_limits: dict[str, tuple[float, float]] = field(default_factory=dict)
+    own_mesh: OwnMesh | None = None

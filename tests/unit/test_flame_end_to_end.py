@@ -175,6 +175,9 @@ def test_deca_from_photo_to_package(home: Path, astronaut: Path, head: HeadModel
     maps = again.materials["Skin"].maps
     assert {"albedo", "normal", "displacement", "photo", "photo_seen", "normal_object"} <= set(maps)
     assert {f"detail.{name}" for name in deca.DETAIL_KEYS} | {"detail.photo1"} <= set(maps)
+    assert again.own_mesh is not None
+    assert again.own_mesh.colours is not None
+    assert len(again.own_mesh.vertices) > 10_000
     height = maps["displacement"]
     metres = height.pixels / 65535 * height.scale + height.offset
     assert 0.0005 < np.abs(metres).max() < 0.0105

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.avatar import Avatar, AvatarView, Map, Material
+from likeness.avatar import Avatar, AvatarView, Map, Material, OwnMesh
 from likeness.errors import PackageError
 
 __all__ = ["MAX_MAP_SIDE", "MAX_PHOTO_PIXELS", "check", "check_sizes"]
@@ -75,6 +75,8 @@ def check(avatar: Avatar) -> None:
         _require(known, f"the limits of the expression {name[:63]!r} are unknown or out of range")
     _joints(a)
     _correctives(a)
+    if a.own_mesh is not None:
+        _own_mesh(a.own_mesh)
     _names(tuple(a.groups), "groups", MAX_NAMES)
     for name, weights in a.groups.items():
         _floats(weights, (V,), f"group {name}", 1.001, -0.001)
@@ -134,6 +136,17 @@ def _correctives(a: Avatar) -> None:
     if a.correctives is not None:
         _require(len(names) <= MAX_CORRECTIVE_JOINTS, "it has too many pose correctives")
         _floats(a.correctives, (9 * len(names), len(a.vertices), 3), "correctives", MAX_COORDINATE)
+
+
+def _own_mesh(mesh: OwnMesh) -> None:
+    check_sizes(len(mesh.vertices), len(mesh.triangles), 0, 1, 0)
+    _floats(mesh.vertices, (None, 3), "the method's own mesh", MAX_COORDINATE)
+    t = mesh.triangles
+    _require(t.dtype == np.int32 and t.ndim == 2 and t.shape[1] == 3, "its own triangles have a wrong shape or type")
+    _require(bool(t.min() >= 0 and t.max() < len(mesh.vertices)), "its own triangles hold indices out of range")
+    if mesh.colours is not None:
+        ok = mesh.colours.dtype == np.uint8 and mesh.colours.shape == mesh.vertices.shape
+        _require(ok, "its own colours have a wrong shape or type")
 
 
 def _material(name: str, material: Material) -> None:

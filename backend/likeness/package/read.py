@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.avatar import Avatar, AvatarView, Map, Material
+from likeness.avatar import Avatar, AvatarView, Map, Material, OwnMesh
 from likeness.camera import Camera
 from likeness.errors import PackageError
 from likeness.package.check import MAX_MAP_SIDE, MAX_PHOTO_PIXELS, check, check_sizes
@@ -93,7 +93,17 @@ def _avatar(store: Store, m: dict[str, Any]) -> Avatar:
         correctives=_dense(arrays, "corrective", 9 * len(turning), V, (3,)) if turning else None,
         corrective_joints=turning,
         expression_limits={_text(k): (float(low), float(high)) for k, (low, high) in m["expression_limits"].items()},
+        own_mesh=_own_mesh(arrays),
     )
+
+
+def _own_mesh(arrays: dict[str, NDArray[Any]]) -> OwnMesh | None:
+    if "own_vertices" not in arrays:
+        return None
+    colours = arrays.get("own_colours")
+    if colours is not None and colours.dtype != np.uint8:
+        raise ValueError(f"own_colours is of type {colours.dtype}")
+    return OwnMesh(_floats(arrays, "own_vertices"), _ints(arrays, "own_triangles"), colours)
 
 
 def _floats(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.float32]:

@@ -152,6 +152,9 @@ def _geometry(a: Avatar) -> bytes:
     ):
         start, vertex, value = _sparse(dense)
         arrays |= {f"{name}_start": start, f"{name}_vertex": vertex, f"{name}_value": value}
+    if a.own_mesh is not None:
+        own = {"vertices": a.own_mesh.vertices, "triangles": a.own_mesh.triangles, "colours": a.own_mesh.colours}
+        arrays |= {f"own_{name}": array for name, array in own.items() if array is not None}
     return _npz(arrays)
 
 
