@@ -152,9 +152,9 @@ def _about(service: Service) -> APIRouter:
     async def faces(request: Request) -> schema.Faces:
         """The faces of photos; only while no job runs or waits."""
         with service.jobs.room():
-            return await found(request)
+            return await look_for_faces(request)
 
-    async def found(request: Request) -> schema.Faces:
+    async def look_for_faces(request: Request) -> schema.Faces:
         async with receive(request, service.folders.incoming, service.limits, settings=False) as upload:
             if service.jobs.busy or workshop.taken:  # looked at last: jobs come first
                 sentence = "A job is being done; ask again when it has ended."

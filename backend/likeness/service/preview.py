@@ -50,10 +50,13 @@ def face_picture(pixels: NDArray[np.uint8], box: NDArray[np.floating[Any]]) -> b
 
 
 def _square(pixels: NDArray[np.uint8], middle: NDArray[np.floating[Any]], half: float, side: int) -> bytes:
-    scale = side / (2 * half)
-    move = np.array([[scale, 0, side / 2 - scale * middle[0]], [0, scale, side / 2 - scale * middle[1]]])
-    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    picture = cv2.warpAffine(pixels, move, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    height, width = pixels.shape[:2]
+    size = min(round(2 * half), 2 * max(height, width))
+    left, top = (round(float(v) - size / 2) for v in middle)
+    columns = np.clip(np.arange(left, left + size), 0, width - 1)  # beyond the photo, its edge goes on
+    rows = np.clip(np.arange(top, top + size), 0, height - 1)
+    way = cv2.INTER_AREA if size > side else cv2.INTER_CUBIC
+    picture = cv2.resize(pixels[rows[:, None], columns], (side, side), interpolation=way)
     done, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     if not done:
         raise ValueError("the picture cannot be encoded")

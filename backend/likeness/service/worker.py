@@ -6,6 +6,7 @@ It reads requests from standard input and answers on standard output, see `liken
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -57,6 +58,9 @@ def main() -> None:
         except MemoryError:
             end.send(_failure(number, "out_of_memory", NO_MEMORY) | {"spent": True})
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                end.send(_failure(number, "no_space", NO_SPACE))
+                continue
             traceback.print_exc()
             out = "out of memory" in str(error).lower()  # CUDA's is a RuntimeError
             sentence = NO_MEMORY if out else _unforeseen(error)
@@ -65,6 +69,9 @@ def main() -> None:
 
 
 NO_MEMORY = "There was not enough memory; close other programs, or choose a smaller texture size or fewer photos."
+
+
+NO_SPACE = "The service's disk is full; free some space there and start the job again."
 
 
 def _unforeseen(error: Exception) -> str:
