@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -77,12 +78,16 @@ def open_flame(edition: str = "flame") -> FlameFiles:
 
 def texture_space() -> TextureSpace | None:
     """The installed texture space, MPI's first; None without one. Raises HeadError for a file of another kind."""
-    for name in TEXTURES:
-        if store.installed(name):
-            weights = store.open_weights(name)
-            part = weights.names()[0].split("/")[0]
-            return TextureSpace.from_arrays(weights.tensors(f"{part}/"), catalog.entry(name).title)
-    return None
+    name = next((name for name in TEXTURES if store.installed(name)), None)
+    return None if name is None else _texture_space(name, store.path(name).stat().st_mtime)
+
+
+@lru_cache(maxsize=1)
+def _texture_space(name: str, _: float) -> TextureSpace:
+    """Kept for the next photo: the files have half a gigabyte."""
+    weights = store.open_weights(name)
+    part = weights.names()[0].split("/")[0]
+    return TextureSpace.from_arrays(weights.tensors(f"{part}/"), catalog.entry(name).title)
 
 
 def flame_head(files: FlameFiles, open_head: HeadModel, progress: Progress = quiet) -> HeadModel:

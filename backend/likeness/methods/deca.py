@@ -43,7 +43,7 @@ DETAIL_KEYS = (
     "mouthSmileLeft", "mouthSmileRight", "noseSneerLeft", "noseSneerRight",
 )  # fmt: skip
 """Expressions that wrinkle: each gets a map of what it adds to the neutral displacement."""
-DETAILED_PHOTOS = 4
+DETAILED_PHOTOS = 2
 """Photos whose own displacement is kept beside the neutral one."""
 
 
