@@ -251,8 +251,14 @@ def active(context: bpy.types.Context) -> dict[str, Any] | None:
 
 def refresh(context: bpy.types.Context) -> None:
     """Ask the backend for its jobs; what it says is heeded when it comes. Starts nothing."""
+    from .backend import connect
+
     now = session()
-    if now.backend.state in ("running", "connected"):
+    if now.backend.state not in ("running", "connected"):
+        return
+    if not now.methods:  # the first answer was lost: ask for all lists
+        connect(context)
+    else:
         now.call(_jobs, now.backend, choice(context), then=lambda jobs: heed(bpy.context, jobs))
 
 
