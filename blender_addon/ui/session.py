@@ -83,6 +83,8 @@ class Session:
 
     def fact(self, function: Callable[..., Any], *args: Any, fresh: float = 10.0) -> Any:
         """The last known ``function(*args)``, None before; asked anew in a thread when older than ``fresh`` seconds."""
+        if bpy.app.background:  # a script may wait, and wants to know
+            return function(*args)
         key = (function, *args)
         fact = self.facts.setdefault(key, Fact())
         old = fact.known is None or time.monotonic() - fact.known > fresh
