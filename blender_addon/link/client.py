@@ -84,11 +84,7 @@ class Client:
 
     def cancel(self, job_id: str) -> dict[str, Any]:
         """End a queued or running job; returns the Job. One that has ended already is left as it is."""
-        job = self.job(job_id)
-        if job["state"] not in ("queued", "running"):
-            return job
-        answer = self._http.json("DELETE", _path(job_id))
-        return self._job(answer) if answer else job
+        return self._job(self._http.json("POST", _path(job_id, "/cancel")))
 
     def delete(self, job_id: str) -> None:
         """Forget an ended job and its files on the server."""

@@ -14,7 +14,7 @@ LIMIT = 2.0
 def cancel(server: Running, job: dict[str, Any]) -> float:
     """Seconds until it is cancelled."""
     start = time.monotonic()
-    answer = server.http.delete(f"/v1/jobs/{job['id']}")
+    answer = server.http.post(f"/v1/jobs/{job['id']}/cancel")
     assert answer.status_code == 202, answer.text
     assert answer.json()["id"] == job["id"]
     until(lambda: server.job(job)["state"] == "cancelled", 30, "the job to be cancelled")
@@ -59,6 +59,13 @@ def test_cancelling_twice_is_cancelling(server: Running, astronaut: Path) -> Non
     codes = [server.http.delete(f"/v1/jobs/{job['id']}").status_code for _ in range(2)]
     assert codes[0] == 202
     assert codes[1] in (202, 204)  # in time, or deleted since it was cancelled already
+
+
+def test_a_cancel_that_comes_too_late_deletes_nothing(server: Running, astronaut: Path) -> None:
+    job = server.done(astronaut)
+    answer = server.http.post(f"/v1/jobs/{job['id']}/cancel")
+    assert (answer.status_code, answer.json()["state"]) == (202, "done")
+    assert server.http.get(f"/v1/jobs/{job['id']}/avatar").status_code == 200
 
 
 def test_the_next_job_runs(server: Running, astronaut: Path) -> None:

@@ -23,6 +23,7 @@ ADDRESSES = [
     ("POST", "/v1/jobs"),
     ("GET", "/v1/jobs/x/events"),
     ("DELETE", "/v1/jobs/x"),
+    ("POST", "/v1/jobs/x/cancel"),
     ("POST", "/v1/shutdown"),
     ("GET", "/v1/openapi.json"),
     ("GET", "/v1/nothing"),

@@ -240,6 +240,14 @@ def _jobs(service: Service) -> APIRouter:
         """The face of a job that is done, 256 x 256 pixels."""
         return _file(folders.preview(jobs.get(job).id), "image/png", {})
 
+    @routes.post("/{job}/cancel", response_model=schema.Job, responses=_errors(404), status_code=202)
+    async def cancel(job: str) -> Response:
+        """Cancel a job that waits or runs. One that has ended in the meantime is left as it is."""
+        found = jobs.get(job)
+        if found.state not in ENDED:
+            jobs.cancel(found)
+        return Response(found.model_dump_json(), 202, media_type="application/json")
+
     @routes.delete(
         "/{job}",
         response_model=None,
