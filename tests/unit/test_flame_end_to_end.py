@@ -248,3 +248,19 @@ def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         deca.DECA().reconstruct([face], SETTINGS, quiet)
     with pytest.raises(WeightsError, match="likeness weights install flame-2020"):
         open_flame()
+
+
+def test_albedo_comes_with_a_texture_space(
+    home: Path, face: faces.Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the layout of FLAME_texture.npz, in BGR: a red face must come out red."""
+    mean, directions = np.zeros((512, 512, 3), np.float32), np.zeros((512, 512, 3, 200), np.float32)
+    mean[..., 2] = 200
+    np.savez_compressed(tmp_path / "FLAME_texture.npz", mean=mean, tex_dir=directions)
+    store.install("flame-texture", tmp_path / "FLAME_texture.npz")
+    try:
+        albedo = deca.DECA().reconstruct([face], SETTINGS, quiet).maps["albedo_model"]
+    finally:
+        store.remove("flame-texture")
+    assert albedo.shape == (512, 512, 3)
+    assert (albedo == (200, 0, 0)).all()

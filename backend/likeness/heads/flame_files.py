@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -30,7 +31,7 @@ EDITIONS = ("flame-2023-open", "flame-2023", "flame-2020", "flame-2019", "flame-
 """Names in the catalogue; the first one installed is taken where any will do."""
 LANDMARKS = ("deca-data", "flame-landmarks")
 LAYOUTS = ("deca-data", "flame-texture-data", "flame-texture")
-TEXTURES = ("flame-texture", "flame-albedo-bfm", "albedomm")
+TEXTURES = ("flame-albedo-bfm", "flame-texture", "albedomm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +77,13 @@ def open_flame(edition: str = "flame") -> FlameFiles:
     return FlameFiles(edition, flame, landmarks, layout, sources)
 
 
-def texture_space() -> TextureSpace | None:
-    """The installed texture space, MPI's first; None without one. Raises HeadError for a file of another kind."""
-    name = next((name for name in TEXTURES if store.installed(name)), None)
+def texture_space(names: Sequence[str] = TEXTURES) -> TextureSpace | None:
+    """The first of the named texture spaces that is installed; None without one.
+
+    Raises:
+        HeadError: the file is of another kind.
+    """
+    name = next((name for name in names if store.installed(name)), None)
     return None if name is None else _texture_space(name, store.path(name).stat().st_mtime)
 
 

@@ -43,6 +43,8 @@ DETAIL_KEYS = (
     "mouthSmileLeft", "mouthSmileRight", "noseSneerLeft", "noseSneerRight",
 )  # fmt: skip
 """Expressions that wrinkle: each gets a map of what it adds to the neutral displacement."""
+ALBEDOS = ("flame-albedo-bfm", "flame-texture")
+"""Texture spaces that DECA's code knows; the paper's is the first."""
 DETAILED_PHOTOS = 2
 """Photos whose own displacement is kept beside the neutral one."""
 
@@ -149,7 +151,7 @@ class DECA:
             "photo_seen": seen,
             "normal_object": ((world @ turn + 1) / 2).clamp(0, 1).numpy(),
         }
-        space = texture_space()
+        space = texture_space(ALBEDOS)
         if space is not None:
             albedo = space.albedo(codes.tex[:1])[0].clamp(0, 1)
             maps["albedo_model"] = (albedo * 255).round().to(torch.uint8).numpy()
