@@ -101,7 +101,7 @@ def test_studio_pictures(add_on: ModuleType, head: Any, package: Any, tmp_path: 
         assert shots[kind].shape == (160, 120, 4)
         face = shots[kind][60:110, 45:75, :3]
         assert 0.15 < face.mean() < 0.9
-        assert (face.max(2) > 0.999).mean() < 0.01, "more is burnt out than a catch light"
+        assert (face.max(2) > 0.999).mean() < 0.02, "more is burnt out than a catch light"
         assert shots[kind][..., :3].std() > 0.02
     skin, clay = (shots[k][70:100, 50:70, :3].mean((0, 1)) for k in ("portrait", "clay"))
     assert skin[0] > skin[2] + 0.08, "skin is warm"
