@@ -1,4 +1,4 @@
-"""The open method: a head model fitted to calibrated landmarks; no licensed file is needed."""
+"""The open method: a head model fitted to calibrated landmarks and the face's outline; no licensed file is needed."""
 
 from __future__ import annotations
 
