@@ -57,8 +57,9 @@ def title(name: str) -> str:
     if where == "other":
         return name
     rest = name[len(where) :]
+    if rest in SIDES:
+        return "Sideways"
     for side in SIDES:
-        if rest.endswith(side) and rest != side:
-            rest = rest[: -len(side)]
+        rest = rest.removesuffix(side)
     words = "".join(f" {c}" if c.isupper() else c for c in rest).split()
     return " ".join([words[0], *(w.lower() for w in words[1:])])

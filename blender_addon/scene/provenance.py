@@ -49,5 +49,5 @@ def line(mesh: Any) -> str:
     parts = [told.get("note", "Reconstructed from a photo.").rstrip(".")]
     for name, word in (("method", "method"), ("head_model", "head"), ("licences", "licences"), ("date", "")):
         if name in told:
-            parts.append(f"{word} {told[name]}".strip())
+            parts.append(f"{word} {told[name][:10] if name == 'date' else told[name]}".strip())
     return ", ".join(parts) + "."

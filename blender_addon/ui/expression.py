@@ -212,13 +212,20 @@ def sliders(layout: bpy.types.UILayout, head: Head, names: Iterable[str], driven
     from ..scene.expression_names import pairs, title
 
     column = layout.column(align=True)
-    for pair in pairs(names):
+    rows = pairs(names)
+    if any(len(pair) == 2 for pair in rows):
+        split = column.split(factor=0.36, align=True)
+        split.label(text="")
+        row = split.row(align=True)
+        for side in ("Left", "Right"):
+            row.label(text=side)
+    for pair in rows:
         split = column.split(factor=0.36, align=True)
         split.label(text=title(pair[0]))
         row = split.row(align=True)
-        for name, side in zip(pair, ("L", "R") if len(pair) == 2 else ("",), strict=True):
+        for name in pair:
             thing, path = expression.slider(head, name, driven)
-            row.prop(thing, path, text=side, slider=True)
+            row.prop(thing, path, text="", slider=True)
 
 
 def register() -> None:
