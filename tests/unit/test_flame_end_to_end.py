@@ -125,7 +125,25 @@ def test_arkit_expressions_are_those_of_the_open_head(head: HeadModel, stand_in:
         ours = head.expression[k][place][face]
         size = float(theirs.norm(dim=1).square().mean().sqrt())
         error = float((ours - theirs).norm(dim=1).square().mean().sqrt())
-        assert error < 0.0001 + 0.08 * size, (name, error, size)
+        # Where an eye turns, its lids make way for the cornea.
+        least = 0.0003 if name.startswith("eyeLook") else 0.0001
+        assert error < least + 0.08 * size, (name, error, size)
+
+
+def test_lids_stay_outside_the_eyeballs(head: HeadModel) -> None:
+    for side, name in ((4, "eye.L"), (5, "eye.R")):
+        ball = head.triangles[head.region(name)].unique()
+        centre = head.joints[side]
+        rest = head.template[ball] - centre
+        lids = torch.nonzero(
+            (head.groups["eyelids"] > 0.2) & ((head.template - centre).norm(dim=1) > rest.norm(dim=1).max())
+        )[:, 0]
+        assert len(lids) > 20
+        for k in range(52):
+            arms = head.template[lids] + head.expression[k, lids] - centre
+            turned = rest + head.expression[k, ball]
+            cosine = torch.nn.functional.normalize(arms, dim=1) @ torch.nn.functional.normalize(turned, dim=1).T
+            assert (arms.norm(dim=1) > turned.norm(dim=1)[cosine.argmax(1)]).all(), (name, head.expression_names[k])
 
 
 def test_landmarks_lie_where_the_open_heads_do(head: HeadModel, stand_in: StandIn, anny_head: HeadModel) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from likeness.heads.expressions import ARKIT
 from likeness.heads.flame import JOINTS, Flame
@@ -25,6 +26,10 @@ NOISE = 0.0005**2 * 0.006**2
 """m⁴: half a millimetre, independent every 6 mm, against coefficients of deviation 1."""
 EXPLAINED = 0.9
 """Share of an expression's motion that FLAME's own terms must tell for them to replace it."""
+NEAR = 1.5
+"""Radii of the eyeball within which skin is looked at."""
+CLEARANCE = 0.0004
+"""Metres that lids keep from the eyeball."""
 STRAY = 0.002
 """Metres that they may be off anywhere."""
 
@@ -71,7 +76,33 @@ def arkit_on_flame(flame: Flame, over: Bridge, skin: Ints, eyes: dict[str, tuple
         arms = template[vertices] - centre
         for number, name in enumerate(ARKIT):
             deltas[number, vertices] = look(arms, name, side)
+    for vertices, centre in eyes.values():
+        _clear(template, deltas, skin, vertices, centre)
     return ArkitOnFlame(deltas.astype(np.float32), solved[:, :count].astype(np.float32), explained, own)
+
+
+def _clear(template: Floats, deltas: Floats, skin: Ints, ball: Ints, centre: Floats) -> None:
+    """Keep lids outside the eyeball, cornea and all, in every expression: what is outside at rest stays outside."""
+    arms = template[skin] - centre
+    around = skin[np.linalg.norm(arms, axis=1) < NEAR * np.linalg.norm(template[ball] - centre, axis=1).max()]
+    rest = _above(template[around] - centre, template[ball] - centre)
+    for delta in deltas:
+        if not np.abs(delta[around]).max() > 0:
+            continue
+        arms = template[around] + delta[around] - centre
+        above = _above(arms, template[ball] + delta[ball] - centre)
+        lift = np.clip(np.minimum(rest, CLEARANCE) - above, 0, None) * (rest > 0)
+        delta[around] += lift[:, None] * arms / np.linalg.norm(arms, axis=1, keepdims=True)
+
+
+def _above(arms: Floats, ball: Floats) -> Floats:
+    """How far points (P, 3) lie outside a ball (B, 3) in their own directions, all from its middle."""
+    size = np.linalg.norm(ball, axis=1)
+    length = np.linalg.norm(arms, axis=1)
+    share, nearest = cKDTree(ball / size[:, None]).query(arms / length[:, None], k=4)
+    weight = 1 / np.maximum(share, 1e-3)
+    out: Floats = length - (size[nearest] * weight).sum(1) / weight.sum(1)
+    return out
 
 
 def said_in_flame(flame: Flame, deltas: Floats, triangles: Ints, columns: int) -> tuple[Floats, Floats]:
