@@ -52,7 +52,7 @@ def watch_add_on() -> None:
     """Time what Blender calls in the add-on from now on: drawing, modal steps, the timer."""
     from bl_ext.user_default.likeness.ui import session
 
-    classes = [getattr(bpy.types, name) for name in dir(bpy.types) if name.startswith("LIKENESS_")]
+    classes = [getattr(bpy.types, name) for name in dir(bpy.types) if name.lower().startswith("likeness")]
     for owner in (*classes, session.Session):
         for name in ("draw", "draw_header", "execute", "modal", "drain"):
             if name in vars(owner):
