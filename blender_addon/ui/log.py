@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from .preferences import folder_for
+from .preferences import choice, folder_for
 from .session import session
 
 __all__ = ["CLASSES", "LIKENESS_OT_show_log"]
@@ -32,13 +32,17 @@ class LIKENESS_OT_show_log(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> Any:
         """Into a text block, shown in an editor."""
+        from ..link.server_file import default_home
+
         made = session().set_up
         if self.of == "SET_UP" and made:
             _show(context, "Likeness set-up log", "\n".join(made.log))
         elif self.of == "SET_UP":
             _show(context, "Likeness set-up log", _tail(folder_for("backend") / "set_up.log"))
         else:
-            _show(context, "Likeness backend log", _tail(folder_for("backend") / "backend.log"))
+            home = choice(context).home or default_home()
+            places = (home / "service" / "service.log", folder_for("backend") / "backend.log")
+            _show(context, "Likeness backend log", "\n".join(f"# {place}\n{_tail(place)}" for place in places))
         return {"FINISHED"}
 
 
@@ -48,7 +52,7 @@ def _tail(path: Path) -> str:
             file.seek(max(0, file.seek(0, 2) - MOST))
             return file.read().decode("utf-8", "replace")
     except OSError:
-        return f"{path} is not there yet: nothing was written so far."
+        return "Nothing was written so far."
 
 
 def _show(context: bpy.types.Context, name: str, content: str) -> None:

@@ -84,16 +84,12 @@ Called from a script it returns when the head is there"""  # fmt: skip  # Blende
         return self._finish(context, task)
 
     def _finish(self, context: bpy.types.Context, task: Task) -> Any:
-        from .results import refresh
-
-        refresh(context)
         if bpy.app.background:
             session().wait(lambda: bool(session().calls))
         if task.state == "cancelled":
             self.report({"INFO"}, "Cancelled")
             return {"CANCELLED"}
         if task.state == "failed" or task.package is None:
-            session().problem = task.error
             self.report({"ERROR"} if bpy.app.background else {"WARNING"}, task.error)
             return {"CANCELLED"}
         if self.bring_in and not bring_in(context, task.package, settings_of(context).studio):

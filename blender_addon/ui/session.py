@@ -65,6 +65,8 @@ class Session:
     asked: list[Path] = field(default_factory=list)
     """Photos that the backend is to look at, or is looking at: the first."""
     task: Task | None = None
+    ended: Task | None = None
+    """The last task whose end was noticed."""
     set_up: SetUp | None = None
     shown: tuple[Any, ...] = ()
     appointments: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
@@ -138,8 +140,18 @@ class Session:
             function()
         if self.task:
             self.task.step()
+            if not self.task.going and self.task is not self.ended:
+                self._end_of(self.task)
         at_work = (self.task and self.task.going) or (self.set_up and self.set_up.state == "running")
         return bool(self.calls or self.appointments or at_work)
+
+    def _end_of(self, task: Task) -> None:
+        """Whoever started it, and whether it is still watched: its error is shown and the list of results renewed."""
+        from .results import refresh
+
+        self.ended = task
+        self.problem = task.error or self.problem
+        refresh(bpy.context)
 
     def wait(self, busy: Callable[[], bool], seconds: float = 86400.0) -> None:
         """For scripts: return when ``busy`` is over. Raises TimeoutError."""

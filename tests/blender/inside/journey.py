@@ -161,6 +161,11 @@ def test_a_worker_that_is_killed_is_told_and_the_next_job_runs(backend: ModuleTy
     until(lambda: not now().task.going, 10)
 
 
+def test_the_log_tells_of_it(backend: ModuleType) -> None:
+    bpy.ops.likeness.show_log()
+    assert "ended with code" in bpy.data.texts["Likeness backend log"].as_string()
+
+
 def test_a_server_that_is_killed_starts_again(backend: ModuleType) -> None:
     photos(PHOTO)
     task = working()

@@ -293,7 +293,7 @@ def test_results_of_every_kind() -> None:
 def test_the_log_opens_as_a_text() -> None:
     settle()
     bpy.ops.likeness.show_log()
-    assert "nothing was written" in bpy.data.texts["Likeness backend log"].as_string()
+    assert "Nothing was written" in bpy.data.texts["Likeness backend log"].as_string()
 
 
 def test_every_property_and_operator_has_its_words() -> None:
