@@ -61,21 +61,21 @@ def _terms(bone: bpy.types.Bone) -> dict[str, str]:
     to_blender_frame = np.array(bone.matrix_local.to_3x3())
     to_package = to_blender(np.eye(3)) @ to_blender_frame
     terms = {"w": "W"}
-    for name, row in zip("xyz", to_package, strict=True):
-        parts = [f"{v:+.5f}*{axis}" for v, axis in zip(row, "XYZ", strict=True) if abs(v) > NEGLIGIBLE]
+    for name, row in zip(("x", "y", "z"), to_package, strict=True):
+        parts = [f"{v:+.5f}*{axis}" for v, axis in zip(row, ("X", "Y", "Z"), strict=True) if abs(v) > NEGLIGIBLE]
         terms[name] = f"({''.join(parts).lstrip('+')})"
     return terms
 
 
 def _expression(terms: dict[str, str], entry: tuple[int, int]) -> str:
     one, first, other, second = ENTRIES[entry]
-    products = [f"{terms[a]}*{terms[b]}" for a, b in (first, second)]
+    products = [f"{terms[pair[0]]}*{terms[pair[1]]}" for pair in (first, second)]
     return f"2*({one if one == '-' else ''}{products[0]}{other}{products[1]})"
 
 
 def _drive(key: bpy.types.ShapeKey, rig: bpy.types.Object, bone: str, expression: str) -> None:
     driver: Any = key.driver_add("value").driver
-    for axis in "WXYZ":
+    for axis in ("W", "X", "Y", "Z"):
         if axis not in expression:
             continue
         variable = driver.variables.new()

@@ -104,7 +104,7 @@ def forget() -> None:
         bpy.app.timers.unregister(_finish)
     while _job:
         job = _job.pop()
-        room = bpy.data.scenes.get(job.room)
+        room: Any = bpy.data.scenes.get(job.room)
         if room is not None and len(bpy.data.scenes) > 1:
             bpy.data.scenes.remove(room)
         job.folder.cleanup()
