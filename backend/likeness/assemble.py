@@ -112,13 +112,12 @@ def _view(view: View, head: HeadModel, scale: NDArray[np.float32], light: NDArra
 
 def _provenance(reconstruction: Reconstruction, head: HeadModel) -> dict[str, Any]:
     method = find_method(reconstruction.method)
-    licences = method.licences
     return {
         "made_by": f"Likeness {__version__}",
         "note": "Reconstructed from a photo.",
         "method": {"name": method.name, "title": method.title, "paper": method.paper},
         "head_model": {"name": head.name, "title": head.title, "licence": head.licence, "notes": head.notes},
-        "licences": strictest_first([licences.code, licences.weights, licences.model, head.licence]),
+        "licences": strictest_first([*method.licences.own(), head.licence]),
         "photos": [{"name": p.path.name, "notes": list(p.notes)} for p in (v.face.photo for v in reconstruction.views)],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {name: version(name) for name in ("likeness", "torch", "numpy", "anny")},

@@ -76,6 +76,8 @@ def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> SkinSeen:
     core[core < 0.3] = 0
     if (core > 0).sum() < 30:
         core = areas["oval"] * photo.weight
+    if not (core > 0).any():  # a face too small, or cut off, for a texel of it to be seen well
+        core = atlas.inside.astype(np.float32)
     colour = _learn(log, core, atlas, transfer)
 
     predicted = atlas.texels(np.log(np.maximum(colour.light.shading(transfer).mean(1), 1e-3)).astype(np.float32))

