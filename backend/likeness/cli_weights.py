@@ -39,12 +39,15 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _methods(_: argparse.Namespace) -> None:
     from likeness.licences import strictest_first
+    from likeness.methods.base import OF_THE_HEAD
     from likeness.methods import registry
 
     for m in registry.describe():
         say(f"{m['name']}: {m['title']} ({m['year']}), from {m['inputs']}")
         say(f"    status   {'ready' if m['ready'] else 'needs ' + ', '.join(m['needs'])}")
-        say(f"    licence  {', '.join(strictest_first(text for text in m['licences'].values() if text))}")
+        parts = [text for text in m["licences"].values() if text]
+        listed = strictest_first(text for text in parts if text != OF_THE_HEAD)
+        say(f"    licence  {', '.join(listed + [OF_THE_HEAD] * (OF_THE_HEAD in parts))}")
         say(f"    paper    {m['paper']}")
         for need in m["wanted"]:
             say(f"    needs    {need['title']} [{need['licence']}], {need['url']}")
