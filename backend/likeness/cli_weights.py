@@ -39,8 +39,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _methods(_: argparse.Namespace) -> None:
     from likeness.licences import strictest_first
-    from likeness.methods.base import OF_THE_HEAD
     from likeness.methods import registry
+    from likeness.methods.base import OF_THE_HEAD
 
     for m in registry.describe():
         say(f"{m['name']}: {m['title']} ({m['year']}), from {m['inputs']}")
