@@ -114,9 +114,7 @@ def test_hostile_storages_inside_a_table(tmp_path: Path) -> None:
 
 def test_a_class_of_ones_own_is_named(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(2, 2), tmp_path / "a.pth")
-    with pytest.raises(
-        WeightsError, match=r"a\.pth was refused: it asks for torch\.nn\.modules\.linear\.Linear"
-    ):
+    with pytest.raises(WeightsError, match=r"a\.pth was refused: it asks for torch\.nn\.modules\.linear\.Linear"):
         torch_file.read(tmp_path / "a.pth")
 
 
