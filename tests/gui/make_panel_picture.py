@@ -67,7 +67,8 @@ def main(suite: str) -> None:
             time.sleep(2)
             shot = Image.open(window.picture(ROOT / "out" / "gui" / "panel.png")).convert("RGB")
     part = shot.crop(PART)
-    part.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(TARGET, optimize=True)
+    palette = part.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=4)
+    part.quantize(COLOURS, palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(TARGET, optimize=True)
     print(TARGET, TARGET.stat().st_size)
 
 
