@@ -30,8 +30,11 @@ def build(package: Package, scene: bpy.types.Scene | None = None, *, studio: boo
     scene = scene or bpy.context.scene
     name = package.name
     owned.remove(name)
-    before = {kind: set(getattr(bpy.data, kind)) for kind in owned.KINDS}
+    with owned.whatever_is_made(name):
+        return _build(package, name, scene, studio)
 
+
+def _build(package: Package, name: str, scene: bpy.types.Scene, studio: bool) -> Head:
     collection = owned.fresh_collection(name, name, scene.collection)
     rig = make_rig(package, f"{name} rig", collection)
     mesh = make_mesh(package, make_materials(package))
@@ -60,7 +63,4 @@ def build(package: Package, scene: bpy.types.Scene | None = None, *, studio: boo
         stage = make_studio(name, mesh, rig, owned.fresh_collection(f"{name} studio", name, collection))
 
     provenance.write(mesh, package)
-    for kind, known in before.items():
-        for datablock in set(getattr(bpy.data, kind)) - known:
-            owned.adopt(datablock, name)
     return Head(name, collection, mesh, rig, cameras, lights, actions, stage)

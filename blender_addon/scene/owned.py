@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import bpy
 
-__all__ = ["adopt", "find", "fresh_collection", "remove"]
+__all__ = ["adopt", "find", "fresh_collection", "remove", "whatever_is_made"]
 
 MARK = "likeness_avatar"
 ID = TypeVar("ID", bound=bpy.types.ID)
@@ -31,6 +33,22 @@ def adopt(datablock: ID, avatar: str) -> ID:
     """Mark a datablock as part of an avatar."""
     datablock[MARK] = avatar
     return datablock
+
+
+@contextmanager
+def whatever_is_made(avatar: str) -> Iterator[None]:
+    """Whatever is made inside the block belongs to the avatar; nothing of it stays where the block fails."""
+    before = {kind: set(getattr(bpy.data, kind)) for kind in KINDS}
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        for kind, known in before.items():
+            for datablock in set(getattr(bpy.data, kind)) - known:
+                adopt(datablock, avatar)
+        if failed:
+            remove(avatar)
 
 
 def find(kind: str, avatar: str) -> list[Any]:

@@ -1,5 +1,6 @@
 """The importer as users meet it: what stands in the scene afterwards, replaced, refused, saved, switched off."""
 
+import importlib
 from pathlib import Path
 from types import ModuleType
 
@@ -30,6 +31,20 @@ def counts() -> dict[str, int]:
 def imported(add_on: ModuleType, room: Path) -> bpy.types.Object:
     assert bpy.ops.likeness.import_avatar(filepath=str(room / "Egg.likeness" / "avatar.json")) == {"FINISHED"}
     return bpy.data.objects["Egg"]
+
+
+def test_a_build_that_fails_leaves_nothing(add_on: ModuleType, room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = importlib.import_module(f"{add_on.__name__}.scene")
+    reader = importlib.import_module(f"{add_on.__name__}.link.package")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a disk that is full")
+
+    monkeypatch.setattr(scene.provenance, "write", fail)  # the last step
+    before = counts()
+    with reader.open_package(room / "Egg.likeness") as package, pytest.raises(RuntimeError, match="full"):
+        scene.build(package)
+    assert counts() == before
 
 
 def test_collection(imported: bpy.types.Object) -> None:
