@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
+from ..link.fewer import with_fewer
 from ..link.package import PackageError, open_package
 
 __all__ = ["CLASSES", "LIKENESS_FH_package", "LIKENESS_OT_import", "register", "unregister"]
@@ -27,6 +28,13 @@ class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):  # type: ignore[misc
         name="Studio",
         description="Add a portrait camera, three soft lights and a backdrop in a collection of their own",
         default=False,
+    )
+    statistical: bpy.props.IntProperty(
+        name="FLAME Expressions",
+        description="How many of a FLAME head's numbered expressions become shape keys; the first say most",
+        default=50,
+        min=10,
+        max=100,
     )
 
     @classmethod
@@ -49,7 +57,7 @@ class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):  # type: ignore[misc
             path = path.parent  # a folder is chosen by what lies in it
         try:
             with open_package(path) as package:
-                head = build(package, context.scene, studio=self.studio)
+                head = build(with_fewer(package, self.statistical), context.scene, studio=self.studio)
         except PackageError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
