@@ -12,8 +12,8 @@ from likeness import package
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from blender_addon.link.fewer import with_fewer  # noqa: E402
-from blender_addon.link.package import open_package  # noqa: E402
+from blender_addon.link.fewer import with_fewer
+from blender_addon.link.package import open_package
 
 
 @pytest.fixture(scope="module")
