@@ -70,7 +70,9 @@ def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "stage"), [(signal.SIGINT, "  fit  "), (signal.SIGTERM, "  write  ")])
 def test_an_interrupt_leaves_nothing_behind(astronaut: Path, tmp_path: Path, number: int, stage: str) -> None:
     command = [*LIKENESS, "reconstruct", str(astronaut), "-o", str(tmp_path / "a.likeness"), "--texture-size", "512"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+    # A shell's background jobs are born deaf to Ctrl+C, and so would be what they start.
+    hear = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, **hear) as process:
         assert process.stderr
         for line in process.stderr:
             if stage in line:
