@@ -192,22 +192,13 @@ def _portions(codes: Codes, size: int) -> list[Codes]:
     return [Codes(*some) for some in zip(*parts, strict=True)]
 
 
-def _installed() -> tuple[tuple[str, float], ...]:
-    """The files in use and when they were last written: another set is loaded anew."""
-    marks = []
-    for name in DECA.needs:
-        file = store.path(name)
-        marks.append((str(file), file.stat().st_mtime if file.is_file() else 0.0))
-    return tuple(marks)
-
-
 def loaded() -> tuple[FlameFiles, Deca]:
     """The installed FLAME files and DECA, kept for the next photo.
 
     Raises:
         WeightsError, HeadError: something is not installed, or not what it should be.
     """
-    return _loaded(_installed())
+    return _loaded(store.stamp(DECA.needs))
 
 
 @lru_cache(maxsize=1)

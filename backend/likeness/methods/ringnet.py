@@ -73,7 +73,9 @@ class RingNet:
             WeightsError, HeadError: something is not installed, or not what it should be.
         """
         progress("fit", 0.0, "Loading RingNet")
-        files, network = _loaded(_installed())
+        files, network = _loaded(
+            store.stamp(("ringnet", EDITION, "flame-landmarks", "deca-data", "flame-texture-data"))
+        )
         head = flame_head(files, open_head("auto", progress), progress)
         progress("fit", 0.5, "Looking at the face")
         loose = [loose_crop(face) for face in faces]
@@ -144,13 +146,6 @@ def loose_crop(face: Face) -> tuple[NDArray[np.uint8], Floats]:
     part = photo.pixels[low[1] : corner[1] + side, low[0] : corner[0] + side]
     framed = cv2.copyMakeBorder(part, before[1], after[1], before[0], after[0], cv2.BORDER_REPLICATE)
     return np.asarray(framed, np.uint8), corner.astype(np.float64)
-
-
-def _installed() -> tuple[tuple[str, float], ...]:
-    """The files in use and when they were last written: another set is loaded anew."""
-    names = ("ringnet", EDITION, "flame-landmarks", "deca-data", "flame-texture-data")
-    files = [store.path(name) for name in names]
-    return tuple((str(file), file.stat().st_mtime if file.is_file() else 0.0) for file in files)
 
 
 @lru_cache(maxsize=1)

@@ -177,11 +177,7 @@ def loaded() -> tuple[FaceBoxes, Tddfa, str]:
     Raises:
         WeightsError, HeadError: something is not installed, or not what it should be.
     """
-    marks = []
-    for name in TDDFA.needs:
-        file = store.path(name)
-        marks.append((str(file), file.stat().st_mtime if file.is_file() else 0.0))
-    return _loaded(tuple(marks))
+    return _loaded(store.stamp(TDDFA.needs))
 
 
 @lru_cache(maxsize=1)

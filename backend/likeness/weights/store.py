@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,19 @@ from likeness.weights.place import home
 if TYPE_CHECKING:
     from likeness.weights.gather import Gathered
 
-__all__ = ["Builder", "Weights", "describe", "home", "install", "installed", "open_weights", "path", "remove", "verify"]
+__all__ = [
+    "Builder",
+    "Weights",
+    "describe",
+    "home",
+    "install",
+    "installed",
+    "open_weights",
+    "path",
+    "remove",
+    "stamp",
+    "verify",
+]
 
 Array = NDArray[Any]
 Builder = Callable[[Path | None, Progress], None]
@@ -56,6 +68,12 @@ def installed(name: str) -> bool:
     if entry.files:
         return path(name).is_file()
     return any(next(home().glob(mark), None) is not None for mark in entry.marks)
+
+
+def stamp(names: Iterable[str]) -> tuple[tuple[str, float], ...]:
+    """Where entries lie and when they were last written: while it stays the same, what was loaded need not be again."""
+    files = [path(name) for name in names]
+    return tuple((str(file), file.stat().st_mtime if file.is_file() else 0.0) for file in files)
 
 
 def install(
