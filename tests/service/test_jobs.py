@@ -80,8 +80,10 @@ def test_events_tell_every_stage_and_the_total_never_falls(server: Running, astr
     revisions = [entry["revision"] for entry in told]
     assert revisions == sorted(set(revisions))
     assert told[-1]["state"] == "done"
-    # Who comes late hears the end; who has heard it is told not to come again.
-    assert events(server, job)[-1]["state"] == "done"
+    # Who comes late hears how each stage began, and the end; who has heard it is told not to come again.
+    late = events(server, job)
+    assert late[-1] == told[-1]
+    assert [entry["stage"] for entry in late[:-1] if entry["stage"] != "start"] == ["faces", "fit", "maps", "write"]
     assert events(server, job, **{"Last-Event-ID": str(revisions[-2])})[-1] == told[-1]
     nothing = server.http.get(f"/v1/jobs/{job['id']}/events", params={"after": revisions[-1]})
     assert (nothing.status_code, nothing.content) == (204, b"")

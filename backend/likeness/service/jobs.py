@@ -57,6 +57,7 @@ class Jobs:
         self._running: Job | None = None
         self._cancelling = False
         self._again: set[str] = set()
+        self._stages: dict[str, list[Job]] = {}  # each job as it was when a stage began
         self._arriving = 0
         self._arrived = asyncio.Event()
         self._changed = asyncio.Event()
@@ -144,6 +145,7 @@ class Jobs:
     def delete(self, job: Job) -> None:
         """Forget a job that has ended, and its files."""
         del self._jobs[job.id]
+        self._stages.pop(job.id, None)
         try:
             self._store.drop(job.id)
             self._folders.drop(job.id)
@@ -156,10 +158,15 @@ class Jobs:
     async def changes(self, job: Job, after: int, pulse: float) -> AsyncIterator[Job | None]:
         """The job each time it changed, from revision ``after`` on; None every ``pulse`` seconds of silence.
 
-        Ends after the job has ended, or was deleted, or the service stops.
+        Who comes late or listens slowly may miss changes, but never the beginning of a stage. Ends after the job has ended, or was deleted, or the service stops.
         """
         while not self._closing and job.id in self._jobs:
             changed = self._changed
+            missed = next((then for then in self._stages.get(job.id, []) if then.revision > after), job)
+            if missed.revision < job.revision:
+                after = missed.revision
+                yield missed
+                continue
             if job.revision > after:
                 after = job.revision
                 yield job
@@ -250,6 +257,7 @@ class Jobs:
     def _put_back(self, job: Job) -> None:
         """The worker was dead before it began; that was not the job's fault."""
         self._again.add(job.id)
+        self._stages.pop(job.id, None)
         job.state, job.started, job.message = "queued", None, "Waiting for the models to load"
         self._running = None
         self._queue.insert(0, job)
@@ -261,6 +269,7 @@ class Jobs:
     def _heard(self, job: Job, stage: str, fraction: float, message: str) -> None:
         if job.state != "running" or self._cancelling:
             return
+        began = stage not in ("note", job.stage)
         if stage == "note":
             job.notes.append(message)
         else:
@@ -268,6 +277,8 @@ class Jobs:
             start, end = SPANS.get(stage, (job.total, job.total))
             job.total = max(job.total, start + fraction * (end - start))
         self._touch(job)
+        if began:
+            self._stages.setdefault(job.id, []).append(job.model_copy(deep=True))
 
     def _end(self, job: Job, state: State, error: Problem | None = None) -> None:
         """Write it down first, then tell. The package of a job that is done lies in its place already."""
