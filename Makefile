@@ -14,8 +14,10 @@ demo: $(VENV)/ready
 	$(BIN)/likeness reconstruct tests/data/astronaut.png -o $(DEMO)/astronaut.likeness --overwrite \
 	  --blend $(DEMO)/astronaut.blend --render $(DEMO)/astronaut.png --compare $(DEMO)/compare.png --samples $(SAMPLES)
 
+# What starts servers or Blender has the machine for itself; the rest runs two files at a time, a thread each.
 test: $(VENV)/ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/parity $(ARGS)
+	$(BIN)/python -m pytest tests/service tests/blender tests/gui $(ARGS)
 
 # Blender 4.2 to 5.2, each in an environment of its own (1 GB each); 5.2 needs a Python 3.13.
 test-blenders: $(VENV)/ready

@@ -46,6 +46,7 @@ def ict_home(ict_facekit: Path, pytestconfig: pytest.Config) -> Path:
     """A LIKENESS_HOME of its own in which ICT-FaceKit is installed; kept between runs until the code changes."""
     from likeness.heads import library
     from likeness.weights import face_networks
+    from likeness.weights.lock import locked
 
     folder = ROOT / "backend" / "likeness" / "heads"
     names = ("ict*.py", "embedding*.py", "base.py", "gaze.py", "uv.py", "expressions.py")
@@ -54,15 +55,16 @@ def ict_home(ict_facekit: Path, pytestconfig: pytest.Config) -> Path:
     cache = pytestconfig.cache
     assert cache is not None, "needs pytest's cache"
     home = cache.mkdir("heads") / mark
-    if not (home / "heads" / "ict-facekit.npz").exists():
-        for old in home.parent.iterdir():
-            if old.stat().st_mtime < time.time() - 3600:  # another test run may be using a younger one
-                shutil.rmtree(old, ignore_errors=True)
-        home.mkdir(exist_ok=True)
-        shutil.copyfile(face_networks.install(), home / face_networks.path().name)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("LIKENESS_HOME", str(home))
-            library.install("ict-facekit", ict_facekit)
+    with locked(home.parent / "lock"):
+        if not (home / "heads" / "ict-facekit.npz").exists():
+            for old in home.parent.iterdir():
+                if old.is_dir() and old.stat().st_mtime < time.time() - 3600:  # another run may be using a younger one
+                    shutil.rmtree(old, ignore_errors=True)
+            home.mkdir(exist_ok=True)
+            shutil.copyfile(face_networks.install(), home / face_networks.path().name)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("LIKENESS_HOME", str(home))
+                library.install("ict-facekit", ict_facekit)
     return home
 
 
