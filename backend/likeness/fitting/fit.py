@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from likeness.camera import Camera
 from likeness.faces.face import Face
 from likeness.fitting.calibration import Calibration
-from likeness.fitting.expression import expression_prior, one_way
+from likeness.fitting.expression import expression_prior
 from likeness.fitting.free_form import Pull, displaced, free_form
+from likeness.fitting.known import camera_of, fit_known, fit_photos
 from likeness.fitting.landmarks import LandmarkModel, landmark_model
 from likeness.fitting.noise import Noise, smooth_noise
 from likeness.fitting.openings import lids_as_seen
-from likeness.fitting.pose import Pose, first_pose, focal_prior
 from likeness.fitting.refine import refine
 from likeness.fitting.shape import identity_of
-from likeness.fitting.solve import Evidence, Fit, solve
+from likeness.fitting.solve import Fit
 from likeness.heads.base import HeadModel
 from likeness.networks.graph import one_thread
 from likeness.progress import Progress, quiet
@@ -65,10 +65,11 @@ def _fitted(head: HeadModel, faces: list[Face], progress: Progress) -> Fitted:
     else:
         likely = identity_of(calibration, [face.landmarks for face in faces])
         progress("fit", 0.2, "Placing the head in the photo, finding its expression")
-        fit, photos = _fit_known(model, faces, head, calibration, likely.mean)
+        neutral_likely = model.at(likely.mean, np.zeros(len(model.expression)))
+        fit, photos = fit_known(model, faces, head, calibration, neutral_likely)
         progress("fit", 0.6, "Following the outline of the face")
         prior = expression_prior(head.expression_names)
-        fit = refine(head, model, faces, photos, fit, likely.precision, prior)
+        fit = refine(head, model, faces, photos, replace(fit, identity=likely.mean), likely.precision, prior)
         noises = [photo.noise for photo in photos]
 
     progress("fit", 0.8, "Drawing the features to the photo")
@@ -78,7 +79,7 @@ def _fitted(head: HeadModel, faces: list[Face], progress: Progress) -> Fitted:
         model.at(fit.identity, np.zeros(len(model.expression))), _pulls(head, model, faces, fit, noises, neutral)
     )
     vertices, joints = displaced(head, neutral.numpy(), head.joints_of(identity[None])[0].numpy(), residual)
-    cameras = tuple(_camera(p, f) for p, f in zip(fit.poses, faces, strict=True))
+    cameras = tuple(camera_of(p, f) for p, f in zip(fit.poses, faces, strict=True))
     embedding = head.landmarks["mediapipe478"]
     neutral_points = embedding.on(torch.from_numpy(vertices), head.triangles).numpy()[model.index]
     expressions = tuple(
@@ -111,50 +112,7 @@ def _pulls(
 def _fit_free(model: LandmarkModel, faces: list[Face], head: HeadModel) -> tuple[Fit, list[Noise]]:
     """Identity and all else at once, for a head that was never calibrated."""
     noise = smooth_noise(model)
-    return _fit(model, faces, head, [noise] * len(faces)), [noise] * len(faces)
-
-
-def _fit_known(
-    model: LandmarkModel, faces: list[Face], head: HeadModel, calibration: Calibration, shape: Floats
-) -> tuple[Fit, list[Evidence]]:
-    """Cameras and expressions of a person whose identity (N,) is known."""
-    neutral = model.at(shape, np.zeros(len(model.expression)))
-    own = replace(model, mean=neutral, identity=np.zeros((0, *neutral.shape)))
-    noises = [
-        calibration.noise(model, first_pose(neutral, face.landmarks[model.index], face).rotation) for face in faces
-    ]
-    # Without a shared identity the photos know nothing of each other.
-    fits = [_fit(own, [face], head, [noise]) for face, noise in zip(faces, noises, strict=True)]
-    poses, expressions, errors, trust = zip(
-        *((f.poses[0], f.expressions[0], f.errors[0], f.trust[0]) for f in fits), strict=True
-    )
-    photos = [_evidence(model, face, noise, pose) for face, noise, pose in zip(faces, noises, poses, strict=True)]
-    return Fit(shape, poses, expressions, errors, trust), photos
-
-
-def _fit(model: LandmarkModel, faces: list[Face], head: HeadModel, noises: list[Noise]) -> Fit:
-    """Solve twice: the second time each eye keeps to one direction."""
-    prior, names = expression_prior(head.expression_names), head.expression_names
-    photos = [
-        _evidence(model, face, noise, first_pose(model.mean + noise.bias, face.landmarks[model.index], face))
-        for face, noise in zip(faces, noises, strict=True)
-    ]
-    fit = solve(model, photos, prior)
-    bounds = [one_way(names, w) for w in fit.expressions]
-    photos = [replace(p, pose=pose, most=most) for p, pose, most in zip(photos, fit.poses, bounds, strict=True)]
-    clipped = tuple(np.minimum(w, most) for w, most in zip(fit.expressions, bounds, strict=True))
-    return solve(model, photos, prior, start=replace(fit, expressions=clipped), steps=6)
-
-
-def _evidence(model: LandmarkModel, face: Face, noise: Noise, pose: Pose) -> Evidence:
-    most = np.ones(len(model.expression))
-    return Evidence(face.landmarks[model.index], pose, model.mean.mean(0), *focal_prior(face), noise, most)
-
-
-def _camera(pose: Pose, face: Face) -> Camera:
-    width, height = face.photo.width, face.photo.height
-    cx, cy = pose.centre
-    return Camera(width, height, pose.focal, pose.focal, float(cx), float(cy), pose.rotation, pose.translation)
+    return fit_photos(model, faces, head, [noise] * len(faces)), [noise] * len(faces)
 
 
 def _nme(camera: Camera, points: Floats, face: Face, index: NDArray[np.int64]) -> float:
