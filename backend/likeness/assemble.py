@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from likeness import __version__
-from likeness.avatar import Avatar, AvatarView, Material, OwnMesh
+from likeness.avatar import Avatar, AvatarView, Identity, Material, OwnMesh
 from likeness.errors import MethodError
 from likeness.heads.base import REGION_MATERIALS, HeadModel
 from likeness.heads.expressions import clipped, limits_of
@@ -25,10 +26,18 @@ from likeness.methods.registry import find_method
 
 __all__ = ["assemble", "file_name"]
 
+NAME_BYTES = 80
+DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{i}" for port in ("COM", "LPT") for i in range(1, 10))}
+"""What Windows takes for devices, whatever ending follows."""
+
 
 def file_name(text: str) -> str:
-    """Text as a file name that every system takes: letters, digits, dot, dash, underscore; never empty."""
-    return re.sub(r"[^\w.-]+", "_", text, flags=re.ASCII).strip("._")[:80] or "head"
+    """Text as a file name that every system takes: letters and digits of any script, dot, dash, underscore."""
+    text = unicodedata.normalize("NFC", text)
+    kept = "".join(c if c in ".-" or unicodedata.category(c)[0] in "LNM" else "_" for c in text)
+    # Systems count 255 bytes, and endings and other files' names are made of this one.
+    short = re.sub("__+", "_", kept).strip("._").encode()[:NAME_BYTES].decode(errors="ignore").rstrip("._")
+    return f"{short}_" if short.partition(".")[0].upper() in DEVICES else short or "head"
 
 
 def assemble(
@@ -80,6 +89,7 @@ def assemble(
         corrective_joints=head.corrective_joints,
         expression_limits={n: limits_of(n) for n in head.expression_names if limits_of(n) != (0.0, 1.0)},
         own_mesh=_own_mesh(reconstruction.mesh),
+        identity=_identity(reconstruction, head),
     )
 
 
@@ -88,6 +98,22 @@ def _own_mesh(mesh: Mesh | None) -> OwnMesh | None:
         return None
     colours = None if mesh.colours is None else np.rint(np.clip(mesh.colours, 0, 1) * 255).astype(np.uint8)
     return OwnMesh(np.asarray(mesh.vertices, np.float32), np.asarray(mesh.triangles, np.int32), colours)
+
+
+def _identity(reconstruction: Reconstruction, head: HeadModel) -> Identity | None:
+    """The person's coefficients up to the last that is not zero, within what a slider takes."""
+    if reconstruction.identity is None or not head.identity_names:
+        return None
+    weights = reconstruction.identity[: len(head.identity_names)].astype(np.float32)
+    count = int(np.max(np.nonzero(weights)[0], initial=-1)) + 1
+    if not count:
+        return None
+    return Identity(
+        head.identity_names[:count],
+        weights[:count].clip(-MAX_WEIGHT, MAX_WEIGHT),
+        _floats(head.identity[:count].half()),
+        _floats(head.joints_identity[:count]),
+    )
 
 
 def _floats(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:

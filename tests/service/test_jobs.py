@@ -69,7 +69,7 @@ def test_the_preview_shows_the_face(server: Running, done: dict[str, Any], astro
 
 
 def test_events_tell_every_stage_and_the_total_never_falls(server: Running, astronaut: Path) -> None:
-    job = server.submit(astronaut, texture_size=256)
+    job = server.submit(astronaut, texture_size=256, name="Zoë Ö")
     told = events(server, job)
     stages = [entry["stage"] for entry in told]
     order = [s for i, s in enumerate(stages) if s and s not in stages[:i]]
@@ -80,6 +80,8 @@ def test_events_tell_every_stage_and_the_total_never_falls(server: Running, astr
     revisions = [entry["revision"] for entry in told]
     assert revisions == sorted(set(revisions))
     assert told[-1]["state"] == "done"
+    name = server.http.get(f"/v1/jobs/{job['id']}/avatar").headers["content-disposition"]
+    assert name == "attachment; filename*=utf-8''Zo%C3%AB_%C3%96.likeness.zip"
     # Who comes late hears how each stage began, and the end; who has heard it is told not to come again.
     late = events(server, job)
     assert late[-1] == told[-1]

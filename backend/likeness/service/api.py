@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -229,7 +230,8 @@ def _jobs(service: Service) -> APIRouter:
         if not found.has_avatar:
             raise Refused(409, "not_done", "This job has no avatar; wait until it is done, or start it again.")
         name = f"{folders.file_name(job)}.likeness.zip"
-        return _file(folders.avatar(job), "application/zip", {"Content-Disposition": f'attachment; filename="{name}"'})
+        told = f'filename="{name}"' if name.isascii() else f"filename*=utf-8''{quote(name)}"  # RFC 6266
+        return _file(folders.avatar(job), "application/zip", {"Content-Disposition": f"attachment; {told}"})
 
     @routes.get(
         "/{job}/preview",

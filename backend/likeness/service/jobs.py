@@ -158,7 +158,8 @@ class Jobs:
     async def changes(self, job: Job, after: int, pulse: float) -> AsyncIterator[Job | None]:
         """The job each time it changed, from revision ``after`` on; None every ``pulse`` seconds of silence.
 
-        Who comes late or listens slowly may miss changes, but never the beginning of a stage. Ends after the job has ended, or was deleted, or the service stops.
+        Who comes late or listens slowly may miss changes, but never the beginning of a stage. Ends after the job
+        has ended, or was deleted, or the service stops.
         """
         while not self._closing and job.id in self._jobs:
             changed = self._changed
