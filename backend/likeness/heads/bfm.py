@@ -19,20 +19,20 @@ __all__ = ["Bfm"]
 
 Floats = NDArray[np.float32]
 
-METRES = 1e-6
-"""The model's unit is the micrometre."""
+MICROMETRE, MILLIMETRE, DECIMETRE = 1e-6, 1e-3, 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Bfm:
-    """A morphable model. Micrometres, +Y up, +Z towards the viewer, +X to the picture's right.
+    """A morphable model. +Y up, +Z towards the viewer, +X to the picture's right.
 
     Attributes:
-        mean: (V, 3) float32.
+        mean: (V, 3) float32, in the model's own unit.
         shape: (S, V, 3) and expression: (E, V, 3) float32, displacement per unit of a coefficient.
         keypoints: (68,) int64 vertices of the iBUG landmarks.
         triangles: (F, 3) int64 seen counter-clockwise from outside, or None where no file of them was given.
         uv: (V, 2) float32, origin lower left, or None.
+        unit: metres per unit.
     """
 
     mean: Floats
@@ -41,6 +41,7 @@ class Bfm:
     keypoints: NDArray[np.int64]
     triangles: NDArray[np.int64] | None = None
     uv: Floats | None = None
+    unit: float = MICROMETRE
 
     @classmethod
     def from_noneck(
@@ -91,7 +92,7 @@ class Bfm:
         return cls(mean.reshape(V, 3), basis("w_shp", 40), basis("w_exp", 10), flat[:, 0] // 3, faces, laid)
 
     def vertices(self, shape: Floats, expression: Floats, only: NDArray[np.int64] | None = None) -> Floats:
-        """(V, 3) micrometres from coefficients (S,) and (E,); of some vertices where ``only`` names them."""
+        """(V, 3) in the model's unit from coefficients (S,) and (E,); of some vertices where ``only`` names them."""
         if only is None:
             flat = shape @ self.shape.reshape(len(self.shape), -1) + expression @ self.expression.reshape(
                 len(self.expression), -1
@@ -101,3 +102,15 @@ class Bfm:
         mean, bases = self.mean[only], (self.shape[:, only], self.expression[:, only])
         some: Floats = mean + np.einsum("k,kvc->vc", shape, bases[0]) + np.einsum("k,kvc->vc", expression, bases[1])
         return some
+
+    def metres(self, shape: Floats) -> Floats:
+        """(V, 3) metres without expression from coefficients (S,), or fewer for the first ones."""
+        flat = shape @ self.shape[: len(shape)].reshape(len(shape), -1)
+        moved: Floats = np.float32(self.unit) * (self.mean + flat.reshape(-1, 3))
+        return moved
+
+    def motion(self, expression: Floats) -> Floats:
+        """(V, 3) metres by which expression coefficients (E,), or the first few, move the vertices."""
+        flat = expression @ self.expression[: len(expression)].reshape(len(expression), -1)
+        moved: Floats = np.float32(self.unit) * flat.reshape(-1, 3)
+        return moved

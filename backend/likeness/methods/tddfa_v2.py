@@ -11,14 +11,9 @@ from numpy.typing import NDArray
 
 from likeness.camera import Camera
 from likeness.faces.face import Face
-from likeness.heads.base import HeadModel
-from likeness.heads.bfm import METRES, Bfm
-from likeness.heads.expressions import ARKIT
-from likeness.heads.library import open_head
-from likeness.heads.retarget import expression_weights
-from likeness.heads.surface import Surface
-from likeness.heads.transfer import Rigged, onto_head
-from likeness.methods.base import Licences, Mesh, Reconstruction, Settings, View
+from likeness.heads.bfm import MICROMETRE, Bfm
+from likeness.methods.base import Licences, Reconstruction, Settings
+from likeness.methods.bfm_family import AWAY, Seen, aggregated, animate, photo_colours
 from likeness.methods.registry import register
 from likeness.methods.tddfa_crops import SIDE, Roi, roi_from_box, roi_from_points
 from likeness.methods.tddfa_detect import detect
@@ -29,13 +24,11 @@ from likeness.progress import Progress
 from likeness.weights import catalog, store
 from likeness.weights.strict import load_into
 
-__all__ = ["TDDFA", "loaded", "look"]
+__all__ = ["TDDFA", "loaded", "look", "model_camera"]
 
 WEIGHTS, MODEL = "3ddfa_v2", "3ddfa-bfm"
 REGRESSORS = ("mb1", "mb05", "resnet22")
 """The original's default first."""
-AWAY = 2.0
-"""Metres in front of the camera, which sees alike from everywhere."""
 OVERLAP = 0.3
 """Share of a face that a detected box must cover to be of the same person."""
 
@@ -68,30 +61,20 @@ class TDDFA:
         detector, tddfa, which = loaded()
         progress("fit", 0.1, "Looking at the face")
         seen = [look(face, detector, tddfa) for face in faces]
-        shape = np.mean([Parameters.of(flat).shape for flat, _ in seen], axis=0, dtype=np.float64).astype(np.float32)
-        rest = METRES * tddfa.model.vertices(shape, np.zeros(10, np.float32)).astype(np.float64)
-        triangles = tddfa.model.triangles
-        assert triangles is not None  # the catalogue demands them
-        head = open_head(settings.head, progress).with_expressions(ARKIT)
-        rigged = onto_head(head, rest, triangles, rest[tddfa.model.keypoints], progress)
-        motions = _Motions(tddfa.model, rest, triangles, rigged)
-        still = np.zeros((len(head.joint_names), 3), np.float32)
-        views = tuple(
-            View(face, _camera(face, flat, roi, rigged), motions.weights(head, Parameters.of(flat).expression), still)
-            for face, (flat, roi) in zip(faces, seen, strict=True)
-        )
-        colours = _colours(faces[0], tddfa.dense(*seen[0]))
-        sources = store.open_weights(WEIGHTS).sources | store.open_weights(MODEL).sources
+        read = [Parameters.of(flat) for flat, _ in seen]
+        standing = [
+            Seen(face, p.expression, model_camera(face, p, roi))
+            for face, p, (_, roi) in zip(faces, read, seen, strict=True)
+        ]
+        animated = animate(tddfa.model, aggregated([p.shape for p in read]), standing, settings, progress)
+        # As the original colours its meshes.
+        colours = photo_colours(faces[0], tddfa.dense(*seen[0])[:2].T + 0.5)
         details = {
-            "files": sources,
+            "files": store.open_weights(WEIGHTS).sources | store.open_weights(MODEL).sources,
             "regressor": which,
-            "gap_mm": round(1e3 * rigged.gap, 3),
             "photos": [_told(flat, roi) for flat, roi in seen],
         }
-        mesh = Mesh(rest.astype(np.float32), triangles, colours)
-        return Reconstruction(
-            self.name, head, rigged.identity, rigged.vertices, rigged.joints, views, mesh, details=details
-        )
+        return animated.reconstruction(self.name, colours, details)
 
 
 def look(face: Face, detector: FaceBoxes, tddfa: Tddfa) -> tuple[NDArray[np.float32], Roi]:
@@ -111,55 +94,25 @@ def look(face: Face, detector: FaceBoxes, tddfa: Tddfa) -> tuple[NDArray[np.floa
     return tddfa.regressor.parameters(picture, roi), roi
 
 
-class _Motions:
-    """The model's expressions as motions of the head that lies on it."""
-
-    def __init__(self, model: Bfm, rest: NDArray[np.float64], triangles: NDArray[np.int64], rigged: Rigged) -> None:
-        self._model, self._rigged = model, rigged
-        self._below = Surface(rest, triangles).closest(rigged.laid.vertices[rigged.known])
-        self._corners = triangles[self._below.triangle]
-
-    def weights(self, head: HeadModel, expression: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Weights (M,) of the head's expressions for coefficients (10,) of the model."""
-        moved = METRES * np.tensordot(expression, self._model.expression, 1).astype(np.float64)
-        there = (moved[self._corners] * self._below.barycentric[..., None]).sum(1)
-        known, laid = self._rigged.known, self._rigged.laid
-        motion = np.zeros(laid.vertices.shape)
-        motion[known] = there @ laid.rotation / laid.scale
-        return expression_weights(head, motion, known)
-
-
-def _camera(face: Face, flat: NDArray[np.float32], roi: Roi, rigged: Rigged) -> Camera:
-    """The orthographic camera that puts the rigged head where the method puts its own mesh."""
-    p, laid = Parameters.of(flat), rigged.laid
+def model_camera(face: Face, p: Parameters, roi: Roi) -> Camera:
+    """The orthographic camera from the model's own frame in metres to the photo."""
     scale, turn = p.rotation()
     left, top, right, bottom = roi
     x, y = (right - left) / SIDE, (bottom - top) / SIDE
     # Metres of the model to photo pixels; the originals count from the first pixel's centre.
-    per_metre = scale / METRES
-    place = per_metre * (turn @ laid.shift)
-    rotation = np.diag([1.0, -1.0, -1.0]) @ turn @ laid.rotation
+    per_metre = scale / MICROMETRE
     photo = face.photo
     return Camera(
         photo.width,
         photo.height,
-        per_metre * laid.scale * x,
-        per_metre * laid.scale * y,
-        float((place[0] + p.affine[0, 3] - 1) * x + left + 0.5),
-        float((SIDE - p.affine[1, 3] - place[1]) * y + top + 0.5),
-        rotation,
+        per_metre * x,
+        per_metre * y,
+        float((p.affine[0, 3] - 1) * x + left + 0.5),
+        float((SIDE - p.affine[1, 3]) * y + top + 0.5),
+        np.diag([1.0, -1.0, -1.0]) @ turn,
         np.array([0.0, 0.0, AWAY]),
         "orthographic",
     )
-
-
-def _colours(face: Face, dense: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The photo's colour (V, 3) in 0..1 where each vertex is seen in it, as the original colours its meshes."""
-    picture = face.photo.pixels
-    x = np.clip(np.rint(dense[0]), 0, picture.shape[1] - 1).astype(int)
-    y = np.clip(np.rint(dense[1]), 0, picture.shape[0] - 1).astype(int)
-    colours: NDArray[np.float32] = (picture[y, x] / 255).astype(np.float32)
-    return colours
 
 
 def _told(flat: NDArray[np.float32], roi: Roi) -> dict[str, Any]:
