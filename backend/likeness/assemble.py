@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from likeness import __version__
-from likeness.avatar import Avatar, AvatarView, Identity, Material, OwnMesh
+from likeness.avatar import MAX_WEIGHT, Avatar, AvatarView, Identity, Material, OwnMesh
 from likeness.errors import MethodError
 from likeness.heads.base import REGION_MATERIALS, HeadModel
 from likeness.heads.expressions import clipped, limits_of

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from likeness.camera import Camera
 
-__all__ = ["Avatar", "AvatarView", "Map", "Material", "OwnMesh"]
+__all__ = ["MAX_WEIGHT", "Avatar", "AvatarView", "Identity", "Map", "Material", "OwnMesh"]
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+
+MAX_WEIGHT = 10.0
+"""Of an expression or a coefficient of identity; Blender's sliders go no further."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +88,23 @@ class OwnMesh:
 
 
 @dataclass(frozen=True, eq=False)
+class Identity:
+    """What makes the head this person's, for who wants to change it: vertices = basis + weights @ deltas.
+
+    Attributes:
+        names: of the N coefficients, no expression's.
+        weights: (N,) float32 of this person.
+        deltas: (N, V, 3) float32 metres at weight 1, kept as half floats.
+        joints: (N, J, 3) float32 metres that the rest joints move at weight 1.
+    """
+
+    names: tuple[str, ...]
+    weights: Floats
+    deltas: Floats
+    joints: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Avatar:
     """A rigged, textured head. Metres, +Y up, the face along +Z, origin at the base of the neck joint.
 
@@ -106,6 +126,7 @@ class Avatar:
             joint against its parent, for the K joints named in corrective_joints.
         expression_limits: lowest and highest weight of the expressions whose weights do not run from 0 to 1.
         own_mesh: the method's own mesh where it differs from the head.
+        identity: the person's coefficients, where the head model gives them names.
     """
 
     name: str
@@ -131,3 +152,4 @@ class Avatar:
     corrective_joints: tuple[str, ...] = ()
     expression_limits: dict[str, tuple[float, float]] = field(default_factory=dict)
     own_mesh: OwnMesh | None = None
+    identity: Identity | None = None

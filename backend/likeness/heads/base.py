@@ -96,6 +96,8 @@ class HeadModel:
             point on average; landmark_sigma: (478,) float32, its residual noise in units of the inter-ocular distance.
         correctives: (9 K, V, 3) float32 metres per unit of an entry of R - I, row by row, R being the rotation of a
             joint against its parent, for the K joints named in corrective_joints; None for a head without.
+        identity_names: names of the first identity coefficients that avatars keep as shape keys; none for a head whose
+            coefficients mean nothing to anybody else.
         notes: provenance in plain words, e.g. package versions it was compiled from.
     """
 
@@ -123,6 +125,7 @@ class HeadModel:
     landmark_sigma: Tensor | None = None
     correctives: Tensor | None = None
     corrective_joints: tuple[str, ...] = ()
+    identity_names: tuple[str, ...] = ()
     notes: str = ""
 
     @cached_property

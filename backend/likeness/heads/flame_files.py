@@ -24,7 +24,7 @@ from likeness.weights import catalog, store
 
 __all__ = ["EDITIONS", "VERSION", "FlameFiles", "editions", "flame_head", "open_flame", "texture_space"]
 
-VERSION = 2
+VERSION = 3
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 EDITIONS = ("flame-2023-open", "flame-2023", "flame-2020", "flame-2019", "flame-2016")

@@ -30,7 +30,7 @@ from likeness.heads.surface import Surface, parts
 from likeness.heads.transfer import Bridge, bridge
 from likeness.progress import Progress, quiet
 
-__all__ = ["JOINT_NAMES", "Layout", "compile_flame", "expression_name", "origin_of"]
+__all__ = ["JOINT_NAMES", "SHAPE_KEYS", "Layout", "compile_flame", "expression_name", "origin_of", "shape_name"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,6 +42,8 @@ ROOT = (0.0, -0.06, -0.01)
 RIM = 0.03  # metres from the lower border over which the group "rim" fades
 CHIN = 8  # of the 68 points
 OPENINGS = tuple(0.05 * i for i in range(2, 15))  # radians of the jaw that are tried
+SHAPE_KEYS = 100
+"""Identity coefficients that avatars keep: as many as DECA and RingNet use."""
 PAIR = 0.003  # metres that a vertex may lie from its partner's mirror image
 
 
@@ -64,6 +66,11 @@ class Layout:
 def expression_name(number: int) -> str:
     """The key of FLAME's expression of that number, 0 to 99: "FLAME exp 000"."""
     return f"FLAME exp {number:03d}"
+
+
+def shape_name(number: int) -> str:
+    """The key of FLAME's identity coefficient of that number: "FLAME shape 000"."""
+    return f"FLAME shape {number:03d}"
 
 
 def origin_of(flame: Flame) -> Tensor:
@@ -140,6 +147,7 @@ def compile_flame(
         },
         correctives=flame.correctives.reshape(4, 9, len(template), 3)[[0, 1, left - 1, right - 1]].flatten(0, 1),
         corrective_joints=("head", "jaw", "eye.L", "eye.R"),
+        identity_names=tuple(shape_name(i) for i in range(SHAPE_KEYS)),
         notes=" ".join(filter(None, [notes, _told(carried)])),
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.avatar import Avatar, AvatarView, Map, Material, OwnMesh
+from likeness.avatar import MAX_WEIGHT, Avatar, AvatarView, Identity, Map, Material, OwnMesh
 from likeness.errors import PackageError
 
 __all__ = ["MAX_MAP_SIDE", "MAX_PHOTO_PIXELS", "check", "check_sizes"]
@@ -25,8 +25,6 @@ MAX_DENSE = 1 << 26
 MAX_MAP_SIDE = 8192
 MAX_PHOTO_PIXELS = 1 << 27
 MAX_CORRECTIVE_JOINTS = 16
-MAX_WEIGHT = 10.0
-"""Of an expression; Blender's sliders go no further."""
 MAX_COORDINATE = 100.0
 """Metres from the origin; a head is about 0.3."""
 
@@ -77,6 +75,8 @@ def check(avatar: Avatar) -> None:
     _correctives(a)
     if a.own_mesh is not None:
         _own_mesh(a.own_mesh)
+    if a.identity is not None:
+        _identity(a.identity, a)
     _names(tuple(a.groups), "groups", MAX_NAMES)
     for name, weights in a.groups.items():
         _floats(weights, (V,), f"group {name}", 1.001, -0.001)
@@ -147,6 +147,16 @@ def _own_mesh(mesh: OwnMesh) -> None:
     if mesh.colours is not None:
         ok = mesh.colours.dtype == np.uint8 and mesh.colours.shape == mesh.vertices.shape
         _require(ok, "its own colours have a wrong shape or type")
+
+
+def _identity(identity: Identity, a: Avatar) -> None:
+    N, V = len(identity.names), len(a.vertices)
+    check_sizes(V, len(a.polygons), N, len(a.joint_names), 0)
+    _names(identity.names, "coefficients of identity", MAX_KEYS)
+    _require(not set(identity.names) & set(a.expression_names), "a coefficient of identity bears an expression's name")
+    _floats(identity.weights, (N,), "identity weights", MAX_WEIGHT)
+    _floats(identity.deltas, (N, V, 3), "identity", MAX_COORDINATE)
+    _floats(identity.joints, (N, len(a.joint_names), 3), "identity joints", MAX_COORDINATE)
 
 
 def _material(name: str, material: Material) -> None:

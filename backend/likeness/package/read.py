@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.avatar import Avatar, AvatarView, Map, Material, OwnMesh
+from likeness.avatar import Avatar, AvatarView, Identity, Map, Material, OwnMesh
 from likeness.camera import Camera
 from likeness.errors import PackageError
 from likeness.package.check import MAX_MAP_SIDE, MAX_PHOTO_PIXELS, check, check_sizes
@@ -94,6 +94,7 @@ def _avatar(store: Store, m: dict[str, Any]) -> Avatar:
         corrective_joints=turning,
         expression_limits={_text(k): (float(low), float(high)) for k, (low, high) in m["expression_limits"].items()},
         own_mesh=_own_mesh(arrays),
+        identity=_identity(arrays, m.get("identity")),
     )
 
 
@@ -104,6 +105,14 @@ def _own_mesh(arrays: dict[str, NDArray[Any]]) -> OwnMesh | None:
     if colours is not None and colours.dtype != np.uint8:
         raise ValueError(f"own_colours is of type {colours.dtype}")
     return OwnMesh(_floats(arrays, "own_vertices"), _ints(arrays, "own_triangles"), colours)
+
+
+def _identity(arrays: dict[str, NDArray[Any]], weights: dict[str, Any] | None) -> Identity | None:
+    if weights is None:
+        return None
+    values = np.array([float(w) for w in weights.values()], np.float32)
+    names = tuple(_text(n) for n in weights)
+    return Identity(names, values, _floats(arrays, "identity"), _floats(arrays, "identity_joints"))
 
 
 def _floats(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.avatar import Avatar, Map
+from likeness.avatar import Avatar, Identity, Map
 from likeness.errors import PackageError
 from likeness.package.check import check
 from likeness.package.format import FORMAT, GEOMETRY, MANIFEST, SCHEMA
@@ -88,6 +88,7 @@ def _files(avatar: Avatar) -> Iterator[tuple[str, bytes]]:
         "expressions": list(avatar.expression_names),
         "expression_limits": {name: list(limits) for name, limits in avatar.expression_limits.items()},
         "corrective_joints": list(avatar.corrective_joints),
+        **_identity(avatar.identity),
         "groups": list(avatar.groups),
         "materials": materials,
         "views": views,
@@ -100,6 +101,13 @@ def _files(avatar: Avatar) -> Iterator[tuple[str, bytes]]:
         yield GEOMETRY, geometry.result()
         for file, picture in pictures:
             yield file, picture.result()
+
+
+def _identity(identity: Identity | None) -> dict[str, Any]:
+    if identity is None:
+        return {}
+    pairs = zip(identity.names, _short(identity.weights[:, None]), strict=True)
+    return {"identity": {name: weight for name, (weight,) in pairs}}
 
 
 def _readable(manifest: dict[str, Any]) -> str:
@@ -152,6 +160,8 @@ def _geometry(a: Avatar) -> bytes:
     ):
         start, vertex, value = _sparse(dense)
         arrays |= {f"{name}_start": start, f"{name}_vertex": vertex, f"{name}_value": value}
+    if a.identity is not None:
+        arrays |= {"identity": a.identity.deltas.astype(np.float16), "identity_joints": a.identity.joints}
     if a.own_mesh is not None:
         own = {"vertices": a.own_mesh.vertices, "triangles": a.own_mesh.triangles, "colours": a.own_mesh.colours}
         arrays |= {f"own_{name}": array for name, array in own.items() if array is not None}
