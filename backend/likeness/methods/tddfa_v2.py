@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from likeness.camera import Camera
 from likeness.faces.face import Face
-from likeness.heads.bfm import MICROMETRE, Bfm
+from likeness.heads.bfm import MICROMETRE
+from likeness.heads.bfm_files import open_bfm
 from likeness.methods.base import Licences, Reconstruction, Settings
 from likeness.methods.bfm_family import AWAY, Seen, aggregated, animate, photo_colours
 from likeness.methods.registry import register
@@ -24,7 +25,7 @@ from likeness.progress import Progress
 from likeness.weights import catalog, store
 from likeness.weights.strict import load_into
 
-__all__ = ["TDDFA", "loaded", "look", "model_camera"]
+__all__ = ["TDDFA", "loaded", "look", "model_camera", "told"]
 
 WEIGHTS, MODEL = "3ddfa_v2", "3ddfa-bfm"
 REGRESSORS = ("mb1", "mb05", "resnet22")
@@ -72,7 +73,7 @@ class TDDFA:
         details = {
             "files": store.open_weights(WEIGHTS).sources | store.open_weights(MODEL).sources,
             "regressor": which,
-            "photos": [_told(flat, roi) for flat, roi in seen],
+            "photos": [told(flat, roi) for flat, roi in seen],
         }
         return animated.reconstruction(self.name, colours, details)
 
@@ -115,7 +116,7 @@ def model_camera(face: Face, p: Parameters, roi: Roi) -> Camera:
     )
 
 
-def _told(flat: NDArray[np.float32], roi: Roi) -> dict[str, Any]:
+def told(flat: NDArray[np.float32], roi: Roi) -> dict[str, Any]:
     """What is kept of one photo."""
     return {
         "parameters": [float(f"{v:.7g}") for v in flat],
@@ -135,7 +136,7 @@ def loaded() -> tuple[FaceBoxes, Tddfa, str]:
 
 @lru_cache(maxsize=1)
 def _loaded(_: tuple[tuple[str, float], ...]) -> tuple[FaceBoxes, Tddfa, str]:
-    weights, model = store.open_weights(WEIGHTS), store.open_weights(MODEL)
+    weights = store.open_weights(WEIGHTS)
     detector = FaceBoxes()
     load_into(detector, weights.tensors("detector/"), catalog.entry(WEIGHTS).title)
     fold_batch_norms(detector.eval())
@@ -143,9 +144,4 @@ def _loaded(_: tuple[tuple[str, float], ...]) -> tuple[FaceBoxes, Tddfa, str]:
     which = next(name for name in REGRESSORS if weights.tensors(f"{name}/"))
     mean, std = weights.tensor("whitening/mean"), weights.tensor("whitening/std")
     regressor = Regressor.from_tensors(weights.tensors(f"{which}/"), mean, std, which)
-    names = set(model.names())
-    uv = model.tensor("uv/UV") if "uv/UV" in names else None
-    bfm = Bfm.from_noneck(
-        model.tensors("model/"), model.tensor("triangles"), model.tensor("indices"), uv, catalog.entry(MODEL).title
-    )
-    return detector, Tddfa(regressor, bfm), which
+    return detector, Tddfa(regressor, open_bfm(MODEL)), which
