@@ -24,6 +24,7 @@ from likeness.weights.readers import (
     tf_checkpoint,
     tf_graph,
     torch7,
+    torch7_tree,
     torch_file,
 )
 
@@ -69,10 +70,10 @@ def convert(path: Path, file: SourceFile) -> dict[str, Array]:
 
 
 def _torch7(path: Path) -> dict[str, Array]:
-    """A Torch7 network: "12.weight" and the like, and the modules' kinds as JSON in the bytes of "kinds"."""
+    """A Torch7 network: "12.weight" and the like, and which module follows which as JSON in the bytes of "tree"."""
     network = torch7.read(path)
-    kinds = json.dumps([module.kind for module in torch7.listed(network)]).encode()
-    return {**torch7.tensors(network, _TORCH7), "kinds": np.frombuffer(kinds, np.uint8)}
+    tree = json.dumps(torch7_tree.tree(network)).encode()
+    return {**torch7.tensors(network, _TORCH7), "tree": np.frombuffer(tree, np.uint8)}
 
 
 def _wanted(name: str, file: SourceFile) -> bool:
