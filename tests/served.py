@@ -16,6 +16,7 @@ class Served:
     Attributes:
         files: bytes by path ("/a.bin").
         stop_after: bytes after which each of the next answers breaks off; one is used up per answer.
+        pause_after: bytes after which each of the next answers waits until `go` is set, and then breaks off.
         status: answers to give instead, by path.
         kind: Content-Type by path.
         etag: version of all files; "" for a server that gives none.
@@ -26,6 +27,8 @@ class Served:
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     stop_after: list[int] = field(default_factory=list)
+    pause_after: list[int] = field(default_factory=list)
+    go: threading.Event = field(default_factory=threading.Event)
     status: dict[str, int] = field(default_factory=dict)
     kind: dict[str, str] = field(default_factory=dict)
     etag: str = '"1"'
@@ -63,8 +66,12 @@ def serving() -> Iterator[Served]:
             if status == 206:
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
             self.end_headers()
-            stop = served.stop_after.pop(0) if served.stop_after else len(data)
+            pause = served.pause_after.pop(0) if served.pause_after else None
+            stop = pause if pause is not None else served.stop_after.pop(0) if served.stop_after else len(data)
             self.wfile.write(data[start : start + stop])
+            if pause is not None:
+                self.wfile.flush()
+                served.go.wait()
             if start + stop < len(data):
                 self.close_connection = True
 
@@ -78,6 +85,7 @@ def serving() -> Iterator[Served]:
     try:
         yield served
     finally:
+        served.go.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -117,12 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--tls-key", type=Path, help="its key, PEM")
     c.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="another name clients may use")
     c.add_argument("--home", type=Path, help="folder for jobs, weights and heads (default: LIKENESS_HOME)")
+    c.add_argument("--offline", action="store_true", help="never use the network (as LIKENESS_OFFLINE=1)")
     c.add_argument("--exit-with-stdin", action="store_true", help="stop when standard input ends")
     c.add_argument("--max-photos", type=_whole(1), default=20, help="of a job (default: %(default)s)")
     c.add_argument("--max-photo-mb", type=_whole(1), default=64, help="of a photo's file (default: %(default)s)")
     c.add_argument("--max-total-mb", type=_whole(1), default=512, help="of a job's photos (default: %(default)s)")
     c.add_argument("--max-megapixels", type=_whole(1), default=100, help="of a photo (default: %(default)s)")
     c.add_argument("--max-queue", type=_whole(1), default=32, help="jobs that wait (default: %(default)s)")
+    c.add_argument("--max-weights-mb", type=_whole(1), default=8192, help="sent at once (default: %(default)s)")
     c.set_defaults(run=_serve)
 
     c = commands.add_parser("doctor", help="look at this machine: what works, and what to do where it does not")
@@ -231,6 +233,7 @@ def _serve(a: argparse.Namespace) -> None:
         total_bytes=a.max_total_mb << 20,
         pixels=a.max_megapixels * 1_000_000,
         queue=a.max_queue,
+        weights_bytes=a.max_weights_mb << 20,
     )
     serve(
         Options(
@@ -241,6 +244,7 @@ def _serve(a: argparse.Namespace) -> None:
             tls_key=a.tls_key,
             home=a.home,
             exit_with_stdin=a.exit_with_stdin,
+            offline=a.offline,
             allow_hosts=tuple(a.allow_host),
             limits=limits,
         )

@@ -65,6 +65,7 @@ def test_the_defaults_are_those_of_the_page() -> None:
 
 def test_health_tells_the_limits(server: Running) -> None:
     told = {"photos": 3, "photo_bytes": 4 << 20, "total_bytes": 6 << 20, "pixels": 2_000_000, "queue": 2}
+    told["weights_bytes"] = 8 << 30
     assert server.health()["limits"] == told
 
 

@@ -24,11 +24,13 @@ from likeness import __version__
 from likeness.service import schema
 from likeness.service.events import events
 from likeness.service.folders import Folders
+from likeness.service.installs import Installs
 from likeness.service.jobs import ENDED, Jobs
 from likeness.service.limits import Limits
 from likeness.service.reference import page
 from likeness.service.refusal import Refused
 from likeness.service.upload import receive
+from likeness.service.weights_api import weights_routes
 from likeness.service.workshop import Failure, Stopped, Workshop
 
 __all__ = ["API", "DOCS", "Service", "application"]
@@ -55,6 +57,7 @@ class Service:
     folders: Folders
     jobs: Jobs
     workshop: Workshop
+    installs: Installs
     limits: Limits
     started: str
     stop: Callable[[], None]
@@ -69,6 +72,7 @@ def application(service: Service) -> FastAPI:
         work = asyncio.create_task(service.jobs.work())
         yield
         service.jobs.close()
+        await service.installs.close()
         service.workshop.close()
         work.cancel()
 
@@ -85,6 +89,7 @@ def application(service: Service) -> FastAPI:
     )
     app.include_router(_about(service))
     app.include_router(_jobs(service))
+    app.include_router(_weights(service))
 
     @app.get(DOCS, include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -127,27 +132,15 @@ def _about(service: Service) -> APIRouter:
             limits=schema.LimitsOut(**asdict(service.limits)),
         )
 
-    async def look() -> dict[str, Any]:
-        try:
-            return await workshop.look(LOOK)
-        except TimeoutError:
-            sentence = workshop.message or "The worker is being started"
-            raise Refused(503, "starting", f"{sentence.rstrip('.')}; try again in a moment.", retry_after=2) from None
-
     @routes.get("/methods", responses=_errors(503))
     async def methods() -> schema.Methods:
         """The methods, what they need, their licences."""
-        return schema.Methods(methods=(await look())["methods"])
+        return schema.Methods(methods=(await _look(workshop))["methods"])
 
     @routes.get("/heads", responses=_errors(503))
     async def heads() -> schema.Heads:
         """The head models and whether they are ready."""
-        return schema.Heads(heads=(await look())["heads"])
-
-    @routes.get("/weights", responses=_errors(503))
-    async def weights() -> schema.Weights:
-        """What can be installed."""
-        return schema.Weights(weights=(await look())["weights"])
+        return schema.Heads(heads=(await _look(workshop))["heads"])
 
     @routes.post("/faces", responses=_errors(400, 408, 413, 415, 429, 503, 507), openapi_extra=_form(False))
     async def faces(request: Request) -> schema.Faces:
@@ -177,6 +170,18 @@ def _about(service: Service) -> APIRouter:
         return {"state": "stopping"}
 
     return routes
+
+
+async def _look(workshop: Workshop) -> dict[str, Any]:
+    try:
+        return await workshop.look(LOOK)
+    except TimeoutError:
+        sentence = workshop.message or "The worker is being started"
+        raise Refused(503, "starting", f"{sentence.rstrip('.')}; try again in a moment.", retry_after=2) from None
+
+
+def _weights(service: Service) -> APIRouter:
+    return weights_routes(service.installs, service.folders, service.limits, lambda: _look(service.workshop), _errors)
 
 
 def _jobs(service: Service) -> APIRouter:

@@ -11,7 +11,10 @@ def catalogue() -> dict[str, Any]:
     """``{"methods": [...], "heads": [...], "weights": [...]}``, JSON-serialisable; see `likeness.service.schema`."""
     from likeness.heads.library import list_heads
     from likeness.methods import registry
-    from likeness.weights import store
+    from likeness.weights import catalog, store
+
+    def needs(head: str) -> list[str]:
+        return [e.name for e in catalog.load().values() if e.kind == "head model" and e.name.startswith(f"{head}-")]
 
     heads = [
         {
@@ -20,6 +23,7 @@ def catalogue() -> dict[str, Any]:
             "licence": head.licence,
             "ready": head.status.startswith("ready"),
             "status": head.status,
+            "needs": [] if head.status.startswith("ready") else needs(head.name),
         }
         for head in list_heads()
     ]

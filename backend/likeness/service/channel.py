@@ -11,12 +11,18 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
+
+from likeness.progress import Cancelled, Progress
 
 __all__ = ["Message", "WorkerEnd", "decode", "encode"]
 
 Message = dict[str, Any]
+
+TELL_EVERY = 0.05
+"""Seconds between two tellings of the same stage."""
 
 
 def encode(message: Message) -> bytes:
@@ -68,6 +74,28 @@ class WorkerEnd:
                 self._out.flush()
         except OSError:
             os._exit(0)
+
+    def progress(self, number: int, more: Message | None = None) -> Progress:
+        """A progress that tells the server how the request of that number goes, with what ``more`` holds then.
+
+        It raises Cancelled once the server wants the request to stop.
+        """
+        last = ("", 0.0, 0.0)
+
+        def tell(stage: str, fraction: float, message: str) -> None:
+            nonlocal last
+            if self.stopped(number):
+                raise Cancelled
+            now = time.monotonic()
+            if stage != "note":
+                if stage == last[0] and fraction < 1.0 and now - last[2] < TELL_EVERY:
+                    return
+                last = (stage, fraction, now)
+            fraction = min(max(float(fraction), 0.0), 1.0)
+            said = {"number": number, "event": "progress", "stage": stage, "fraction": fraction, "message": message}
+            self.send(said | (more or {}))
+
+        return tell
 
     def _listen(self) -> None:
         try:

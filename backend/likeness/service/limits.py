@@ -17,6 +17,7 @@ class Limits:
         total_bytes: of one request.
         pixels: of one photo.
         queue: jobs that wait.
+        weights_bytes: of the files sent for one entry of the weights catalogue.
     """
 
     photos: int = 20
@@ -24,3 +25,4 @@ class Limits:
     total_bytes: int = 512 << 20
     pixels: int = 100_000_000
     queue: int = 32
+    weights_bytes: int = 8 << 30

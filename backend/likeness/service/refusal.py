@@ -17,4 +17,4 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
 
 def no_space() -> Refused:
     """Whatever cannot be written for want of space."""
-    return Refused(507, "no_space", "The service's disk is full; free some space there and send the photos again.")
+    return Refused(507, "no_space", "The service's disk is full; free some space there and try again.")

@@ -25,7 +25,9 @@ __all__ = [
     "State",
     "WeightEntry",
     "WeightFile",
+    "WeightTask",
     "Weights",
+    "WeightsFrom",
     "WorkerOut",
 ]
 
@@ -114,6 +116,7 @@ class LimitsOut(BaseModel):
     total_bytes: int
     pixels: int
     queue: int
+    weights_bytes: int
 
 
 class Health(BaseModel):
@@ -167,6 +170,7 @@ class Head(BaseModel):
     licence: str
     ready: bool
     status: str
+    needs: list[str] = Field(default=[], description="Entries of GET /v1/weights that it lacks.")
 
 
 class Heads(BaseModel):
@@ -184,6 +188,38 @@ class WeightFile(BaseModel):
     url: str = Field(description="Where it can be had directly, or empty.")
 
 
+class WeightsFrom(BaseModel):
+    """Where an entry is installed from: its authors' own addresses, or what is named here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    accept_licence: bool = Field(default=False, description="The user has read the terms of the entry and agrees.")
+    path: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
+        default=None,
+        description="A file, folder or archive on the server's machine; only for clients on the same machine.",
+    )
+    url: Annotated[str, Field(min_length=1, max_length=2048)] | None = Field(
+        default=None, description="An address of a file or archive; only for clients on the server's machine."
+    )
+
+
+class WeightTask(BaseModel):
+    """What is being done with an entry, or was done last."""
+
+    name: str
+    action: Literal["install", "verify", "remove"]
+    state: State = "queued"
+    fraction: float = Field(default=0.0, ge=0, le=1, description="Of the step that the message tells of.")
+    bytes_done: int = Field(default=0, description="Of the file that is being fetched.")
+    bytes_total: int = Field(default=0, description="0 where it is not known.")
+    message: str = ""
+    notes: list[str] = []
+    wrong: list[str] = Field(default=[], description="What verifying found: sentences; empty where all is well.")
+    error: Problem | None = None
+    started: str
+    finished: str | None = None
+
+
 class WeightEntry(BaseModel):
     """Something that `likeness weights install NAME` puts in place."""
 
@@ -199,7 +235,11 @@ class WeightEntry(BaseModel):
     url: str
     obtain: str
     how: str
+    fetchable: bool = Field(description="Whether it can be fetched by the service; else its files are given to it.")
+    hosts: list[str] = Field(description="The servers that it is fetched from.")
+    kept: int = Field(description="Bytes that were fetched before and wait for the rest.")
     files: list[WeightFile]
+    task: WeightTask | None = None
 
 
 class Weights(BaseModel):

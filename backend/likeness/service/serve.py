@@ -23,10 +23,12 @@ from likeness.errors import LikenessError, WeightsError
 from likeness.service.api import API, DOCS, Service, application
 from likeness.service.folders import Folders, write_private
 from likeness.service.guard import Guard
+from likeness.service.installs import Installs
 from likeness.service.jobs import Jobs, now
 from likeness.service.limits import Limits
 from likeness.service.store import Store
 from likeness.service.workshop import Workshop
+from likeness.weights import leftovers
 from likeness.weights.lock import locked
 from likeness.weights.place import home
 
@@ -51,6 +53,7 @@ class Options:
     tls_key: Path | None = None
     home: Path | None = None
     exit_with_stdin: bool = False
+    offline: bool = False
     allow_hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
@@ -59,6 +62,8 @@ def serve(options: Options) -> None:
     """Serve until told to stop. Raises ServeError, one sentence, where it cannot be done."""
     if options.home is not None:
         os.environ["LIKENESS_HOME"] = str(options.home.absolute())  # the worker's too
+    if options.offline:
+        os.environ["LIKENESS_OFFLINE"] = "1"
     _check(options)
     token = _token(options.token_file)
     folders = Folders(home())
@@ -78,13 +83,18 @@ def serve(options: Options) -> None:
         }
         workshop = Workshop()
         jobs = Jobs(folders, Store(folders.index), workshop, options.limits)
-        service = Service(folders, jobs, workshop, options.limits, str(about["started"]), lambda: server.stop())
+        installs = Installs(home() / "weights", workshop)
+        leftovers.sweep(home() / "weights")
+        service = Service(
+            folders, jobs, workshop, installs, options.limits, str(about["started"]), lambda: server.stop()
+        )
         names = {"localhost", socket.gethostname(), options.host, *options.allow_hosts}
         config = uvicorn.Config(
             Guard(application(service), token, names, open_paths=[DOCS]),
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # who a request is from decides what it may name
             http="h11",
             ws="none",
             loop="asyncio",

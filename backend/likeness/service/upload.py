@@ -1,4 +1,4 @@
-"""Photos as they come in: straight to disk, never more than the limits, under names of ours."""
+"""Photos and weights as they come in: straight to disk, never more than the limits, never outside their folder."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ from starlette.requests import ClientDisconnect, Request
 from likeness.errors import PhotoError
 from likeness.photos.header import measure
 from likeness.service.limits import Limits
-from likeness.service.names import photo_name
+from likeness.service.names import file_name, photo_name
 from likeness.service.refusal import Refused, no_space
 
-__all__ = ["Upload", "receive"]
+__all__ = ["Upload", "receive", "receive_files"]
 
 SETTINGS_BYTES = 1 << 16
 SLACK = 1 << 20
-"""Bytes of a request beside its photos: boundaries, headers, settings."""
+"""Bytes of a request beside its files: boundaries, headers, settings."""
 SPARE = 512 << 20
-"""Bytes that must be free on the disk beside the photos, for the avatar."""
+"""Bytes that must be free on the disk beside the files, for what is made of them."""
+MOST_FILES = 32
+"""Of one entry of the weights catalogue."""
 PATIENCE = 30.0
 """Seconds that a client may be silent in the middle of an upload."""
 DRAIN = 5.0
@@ -39,7 +41,10 @@ DRAIN = 5.0
 
 @dataclass
 class Upload:
-    """What came in: photos as ``01``, ``02``, … in ``folder``, the names that people know them by, the settings."""
+    """What came in: files in ``folder``, the names that people know them by, the settings.
+
+    Photos lie there as ``01``, ``02``, …; weights, which are known by their official names, under those.
+    """
 
     folder: Path
     names: list[str] = field(default_factory=list)
@@ -50,20 +55,46 @@ class Upload:
         return self.folder / f"{place + 1:02d}"
 
 
+@dataclass(frozen=True)
+class _Takes:
+    """What a form may hold: files in fields called ``noun`` + "s", and perhaps settings."""
+
+    noun: str
+    count: int
+    file_bytes: int
+    total_bytes: int
+    settings: bool
+
+
 @asynccontextmanager
 async def receive(request: Request, incoming: Path, limits: Limits, *, settings: bool) -> AsyncIterator[Upload]:
     """The photos of a request, checked as far as that can be done without decoding them.
 
     The folder is removed at the end, unless it was moved away. Raises Refused.
     """
+    takes = _Takes("photo", limits.photos, limits.photo_bytes, limits.total_bytes, settings)
+    async with _received(request, incoming, takes) as upload:
+        await run_in_threadpool(_measure, upload, limits)
+        yield upload
+
+
+@asynccontextmanager
+async def receive_files(request: Request, incoming: Path, limits: Limits) -> AsyncIterator[Upload]:
+    """Official files of weights, under the names that they were sent with, and settings; as `receive` else."""
+    takes = _Takes("file", MOST_FILES, limits.weights_bytes, limits.weights_bytes, True)
+    async with _received(request, incoming, takes) as upload:
+        yield upload
+
+
+@asynccontextmanager
+async def _received(request: Request, incoming: Path, takes: _Takes) -> AsyncIterator[Upload]:
     folder = Path(await run_in_threadpool(tempfile.mkdtemp, dir=incoming))
     try:
         try:
-            upload = await _read(request, folder, limits, settings)
+            upload = await _read(request, folder, takes)
         except Refused:
             await _drain(request)
             raise
-        await run_in_threadpool(_measure, upload, limits)
         yield upload
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -73,17 +104,18 @@ async def receive(request: Request, incoming: Path, limits: Limits, *, settings:
         await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def _read(request: Request, folder: Path, limits: Limits, settings: bool) -> Upload:
+async def _read(request: Request, folder: Path, takes: _Takes) -> Upload:
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        raise Refused(415, "not_multipart", "Send the photos as multipart/form-data, in fields called photos.")
+        sentence = f"Send the {takes.noun}s as multipart/form-data, in fields called {takes.noun}s."
+        raise Refused(415, "not_multipart", sentence)
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limits.total_bytes + SLACK:
-        raise _too_much(limits)
+    if length.isdecimal() and int(length) > takes.total_bytes + SLACK:
+        raise _too_much(takes)
     if shutil.disk_usage(folder).free < SPARE + (int(length) if length.isdecimal() else 0):
         raise no_space()
-    form = _Form(folder, limits, settings)
+    form = _Form(folder, takes)
     try:
         parser = MultipartParser(
             boundary,
@@ -106,8 +138,8 @@ async def _read(request: Request, folder: Path, limits: Limits, settings: bool) 
             except StopAsyncIteration:
                 break
             received += len(chunk)
-            if received > limits.total_bytes + SLACK:
-                raise _too_much(limits)
+            if received > takes.total_bytes + SLACK:
+                raise _too_much(takes)
             await run_in_threadpool(parser.write, chunk)
         parser.finalize()
     except TimeoutError:
@@ -123,12 +155,13 @@ async def _read(request: Request, folder: Path, limits: Limits, settings: bool) 
     if not form.finished:
         raise Refused(400, "malformed_form", "The form has no end; send it again, whole.")
     if not form.upload.names:
-        raise Refused(422, "no_photos", "No photo was sent; send at least one, in a field called photos.")
+        sentence = f"No {takes.noun} was sent; send at least one, in a field called {takes.noun}s."
+        raise Refused(422, f"no_{takes.noun}s", sentence)
     return form.upload
 
 
-def _too_much(limits: Limits) -> Refused:
-    sentence = f"The photos are too big together; send at most {limits.total_bytes >> 20} MB."
+def _too_much(takes: _Takes) -> Refused:
+    sentence = f"The {takes.noun}s are too big together; send at most {takes.total_bytes >> 20} MB."
     return Refused(413, "upload_too_large", sentence)
 
 
@@ -158,10 +191,10 @@ def _measure(upload: Upload, limits: Limits) -> None:
 class _Form:
     """Takes the parser's callbacks; they come on a worker thread, one at a time."""
 
-    def __init__(self, folder: Path, limits: Limits, settings: bool) -> None:
+    def __init__(self, folder: Path, takes: _Takes) -> None:
         self.upload = Upload(folder)
         self.finished = False
-        self._limits, self._takes_settings = limits, settings
+        self._takes = takes
         self._name, self._value = b"", b""
         self._headers: dict[bytes, bytes] = {}
         self._file: IO[bytes] | None = None
@@ -182,15 +215,26 @@ class _Form:
 
     def headers_finished(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition"))
-        field = options.get(b"name", b"")
-        if field == b"photos":
-            if len(self.upload.names) >= self._limits.photos:
-                raise Refused(413, "too_many_photos", f"Send at most {self._limits.photos} photos at once.")
-            self.upload.names.append(photo_name(options.get(b"filename", b""), len(self.upload.names)))
-            self._file = self.upload.file(len(self.upload.names) - 1).open("xb")
-        elif field != b"settings" or not self._takes_settings:
-            fields = "photos and settings" if self._takes_settings else "photos"
+        field, noun = options.get(b"name", b""), self._takes.noun
+        if field == f"{noun}s".encode():
+            if len(self.upload.names) >= self._takes.count:
+                raise Refused(413, f"too_many_{noun}s", f"Send at most {self._takes.count} {noun}s at once.")
+            self._file = self._place(options.get(b"filename", b"")).open("xb")
+        elif field != b"settings" or not self._takes.settings:
+            fields = f"{noun}s and settings" if self._takes.settings else f"{noun}s"
             raise Refused(422, "unknown_field", f"The form has a field that is not known; send {fields} only.")
+
+    def _place(self, sent: bytes) -> Path:
+        """Where the file that begins is to lie; its name is noted."""
+        if self._takes.noun == "photo":
+            self.upload.names.append(photo_name(sent, len(self.upload.names)))
+            return self.upload.file(len(self.upload.names) - 1)
+        name = file_name(sent)
+        if not name or name.lower() in (known.lower() for known in self.upload.names):
+            sentence = "A file's name is missing, sent twice, or none that a file can have; send it under its own name."
+            raise Refused(422, "bad_name", sentence)
+        self.upload.names.append(name)
+        return self.upload.folder / name
 
     def data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
@@ -199,11 +243,10 @@ class _Form:
                 raise Refused(413, "settings_too_large", "The settings are too long; send only those of the API.")
             self.upload.settings += data[start:end]
             return
-        if self._size > self._limits.photo_bytes:
-            sentence = (
-                f"{self.upload.names[-1]} is too big; send photos of at most {self._limits.photo_bytes >> 20} MB."
-            )
-            raise Refused(413, "photo_too_large", sentence)
+        if self._size > self._takes.file_bytes:
+            noun, most = self._takes.noun, self._takes.file_bytes >> 20
+            sentence = f"{self.upload.names[-1]} is too big; send {noun}s of at most {most} MB."
+            raise Refused(413, f"{noun}_too_large", sentence)
         self._file.write(data[start:end])
 
     def end(self) -> None:

@@ -11,7 +11,6 @@ import gc
 import json
 import os
 import sys
-import time
 import traceback
 import warnings
 from base64 import b64encode
@@ -26,10 +25,7 @@ from likeness.progress import Cancelled, Progress
 from likeness.service.catalogue import catalogue
 from likeness.service.channel import Message, WorkerEnd
 
-__all__ = ["main"]
-
-TELL_EVERY = 0.05
-"""Seconds between two tellings of the same stage."""
+__all__ = ["code_of", "main", "unforeseen", "yield_to_others"]
 
 SHOWN = 12
 """Faces of a photo that are answered with a picture, the largest."""
@@ -38,7 +34,7 @@ SHOWN = 12
 def main() -> None:
     """Serve until standard input ends."""
     warnings.simplefilter("ignore")  # of the libraries beneath; ours are errors or notes
-    _yield_to_others()
+    yield_to_others()
     end = WorkerEnd({"catalogue": lambda _: catalogue()})
     device = _warm()
     end.send({"event": "ready", "pid": os.getpid(), "device": device, "catalogue": catalogue()})
@@ -46,7 +42,7 @@ def main() -> None:
     while True:
         message = end.next()
         number = int(message["number"])
-        progress = _progress(end, number)
+        progress = end.progress(number)
         try:
             progress("start", 0.0, "Reading the photos")
             answer = tasks[message["do"]](message, progress)
@@ -54,7 +50,7 @@ def main() -> None:
         except Cancelled:
             end.send({"number": number, "event": "stopped"})
         except LikenessError as error:
-            end.send(_failure(number, _code(error), " ".join(str(error).split())))
+            end.send(_failure(number, code_of(error), " ".join(str(error).split())))
         except MemoryError:
             end.send(_failure(number, "out_of_memory", NO_MEMORY) | {"spent": True})
         except Exception as error:
@@ -63,7 +59,7 @@ def main() -> None:
                 continue
             traceback.print_exc()
             out = "out of memory" in str(error).lower()  # CUDA's is a RuntimeError
-            sentence = NO_MEMORY if out else _unforeseen(error)
+            sentence = NO_MEMORY if out else unforeseen(error)
             end.send(_failure(number, "out_of_memory" if out else "internal", sentence) | {"spent": True})
         gc.collect()
 
@@ -74,7 +70,8 @@ NO_MEMORY = "There was not enough memory; close other programs, or choose a smal
 NO_SPACE = "The service's disk is full; free some space there and start the job again."
 
 
-def _unforeseen(error: Exception) -> str:
+def unforeseen(error: Exception) -> str:
+    """The sentence for an error that is none of ours."""
     return (
         f"Something went wrong that Likeness did not foresee ({type(error).__name__}); "
         "the service's log says more, please report it."
@@ -85,12 +82,12 @@ def _failure(number: int, code: str, message: str) -> Message:
     return {"number": number, "event": "failed", "code": code, "message": message}
 
 
-def _code(error: LikenessError) -> str:
+def code_of(error: LikenessError) -> str:
     """PhotoError -> "photo_error"."""
     return type(error).__name__.removesuffix("Error").lower() + "_error"
 
 
-def _yield_to_others() -> None:
+def yield_to_others() -> None:
     """Leave the processor to whoever the user looks at; and where memory runs out, be the one that is ended."""
     if sys.platform != "win32":  # there the server chose the priority
         with suppress(OSError):
@@ -121,24 +118,6 @@ def _warm() -> str:
         corners = torch.tensor([[0.0, 0.0, 1.0], [0.0, 8.0, 1.0], [8.0, 0.0, 1.0]])
         rasterise(corners, torch.tensor([[0, 1, 2]]), 8, 8)
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _progress(end: WorkerEnd, number: int) -> Progress:
-    last = ("", 0.0, 0.0)
-
-    def tell(stage: str, fraction: float, message: str) -> None:
-        nonlocal last
-        if end.stopped(number):
-            raise Cancelled
-        now = time.monotonic()
-        if stage != "note":
-            if stage == last[0] and fraction < 1.0 and now - last[2] < TELL_EVERY:
-                return
-            last = (stage, fraction, now)
-        fraction = min(max(float(fraction), 0.0), 1.0)
-        end.send({"number": number, "event": "progress", "stage": stage, "fraction": fraction, "message": message})
-
-    return tell
 
 
 def _photos(message: Message) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from likeness.service.channel import Message, decode, encode
 
-__all__ = ["Failure", "Stopped", "Workshop"]
+__all__ = ["Failure", "Stopped", "Workshop", "apart"]
 
 GRACE = 0.8
 """Seconds a worker has to stop a task by itself before it is killed."""
@@ -77,7 +77,7 @@ class Workshop:
         command = [sys.executable, "-P", "-m", "likeness.service.worker"]
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **_apart()
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **apart()
             )
         except OSError as error:
             log.exception("the worker cannot be started")
@@ -304,7 +304,7 @@ def _how_it_ended(code: int) -> str:
     )
 
 
-def _apart() -> dict[str, Any]:
+def apart() -> dict[str, Any]:
     """A process that Ctrl+C in the server's terminal does not reach, and without a window."""
     if sys.platform == "win32":
         own_group = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from likeness.errors import WeightsError
 from likeness.licences import is_permissive, strictest_first
@@ -108,6 +109,19 @@ class Entry:
     def strictest(self) -> str:
         """The licence that counts."""
         return strictest_first(self.licence.parts())[0]
+
+    @property
+    def fetchable(self) -> bool:
+        """Whether this program can fetch it; else the user gets its files and gives them."""
+        if self.obtain == "package" or self.archive:
+            return True
+        return any(f.url for f in self.files) and all(f.url or f.optional or f.any_of for f in self.files)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The servers that it is fetched from, each once."""
+        addresses = [self.archive] if self.archive else [file.url for file in self.files]
+        return list(dict.fromkeys(host for address in addresses if (host := urlsplit(address).hostname)))
 
     @property
     def consent(self) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 
 from likeness.errors import WeightsError
-from likeness.progress import Progress
+from likeness.progress import Progress, Received, unheard
 
 __all__ = ["download", "is_url"]
 
@@ -34,7 +34,9 @@ def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
-def download(url: str, target: Path, progress: Progress, label: str, size: int = 0) -> None:
+def download(
+    url: str, target: Path, progress: Progress, label: str, size: int = 0, received: Received = unheard
+) -> None:
     """Fetch an address into a file.
 
     What has arrived stays in `target` with `.part` at its end, beside a note of which version of the file it is, and
@@ -45,6 +47,7 @@ def download(url: str, target: Path, progress: Progress, label: str, size: int =
         target: its folder must exist.
         label: what it is, for people.
         size: bytes expected, 0 where unknown.
+        received: is told how many bytes have arrived.
 
     Raises:
         WeightsError: no network, the server refuses, answers with a web page, or sends something else than it said.
@@ -52,20 +55,21 @@ def download(url: str, target: Path, progress: Progress, label: str, size: int =
     part, note = target.with_name(target.name + ".part"), target.with_name(target.name + ".part.json")
     for attempt in range(TRIES):
         try:
-            _attempt(url, part, note, progress, label, size)
+            _attempt(url, part, note, progress, label, size, received)
             break
         except _AGAIN as error:
             if attempt == TRIES - 1:
                 raise WeightsError(
-                    f"{label} could not be fetched from {_host(url)} ({_reason(error)}); check the network and run the "
-                    "same command again: it goes on where it stopped."
+                    f"{label} could not be fetched from {_host(url)} ({_reason(error)}); check the network and try "
+                    "again: it goes on where it stopped."
                 ) from error
+            progress("weights", 0.0, f"The connection to {_host(url)} broke; trying again")
             time.sleep(WAIT * 2**attempt)
     part.replace(target)
     note.unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, note: Path, progress: Progress, label: str, size: int) -> None:
+def _attempt(url: str, part: Path, note: Path, progress: Progress, label: str, size: int, received: Received) -> None:
     have, mark = _resumable(url, part, note)
     headers = {"Accept-Encoding": "identity", "User-Agent": "likeness"}
     if have:
@@ -99,6 +103,7 @@ def _attempt(url: str, part: Path, note: Path, progress: Progress, label: str, s
                 if done > (total or MOST_BYTES):
                     raise WeightsError(f"{_host(url)} sends more of {label} than it said; it was refused.")
                 file.write(piece)
+                received(done, total)
                 progress("weights", done / total if total else 0.0, f"Fetching {label}: {_megabytes(done, total)}")
         if total and done < total:
             raise requests.ConnectionError("the connection ended early")

@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import TypeVar
 
 from likeness.errors import WeightsError
-from likeness.progress import Progress
+from likeness.progress import Progress, Received
 from likeness.weights import catalog, unpack
 from likeness.weights.catalog import Entry, SourceFile
 from likeness.weights.download import download, is_url
@@ -36,7 +36,13 @@ class Gathered:
 
 
 def gather(
-    entry: Entry, source: Path | str | None, work: Path, kept: Path, consent: bool, progress: Progress
+    entry: Entry,
+    source: Path | str | None,
+    work: Path,
+    kept: Path,
+    consent: bool,
+    progress: Progress,
+    received: Received,
 ) -> Gathered:
     """Find or fetch the files of an entry.
 
@@ -45,16 +51,17 @@ def gather(
         work: an empty folder for what is unpacked.
         kept: folder for downloads under way; what arrived stays there until the entry is installed.
         consent: the user agrees to the licence.
+        received: is told how many bytes of a download have arrived.
 
     Raises:
         WeightsError: a file is missing, another one, or cannot be fetched; the sentence says how to get it.
     """
     strict = source is None
     if source is None:
-        found = _fetched(entry, work, kept, consent, progress)
+        found = _fetched(entry, work, kept, consent, progress, received)
     else:
         if isinstance(source, str) and is_url(source):
-            source = _fetch(source, kept / _file_name(source, entry), entry.title, 0, progress)
+            source = _fetch(source, kept / _file_name(source, entry), entry.title, 0, progress, received)
         found = _local(entry, Path(source), work, progress)
     result = Gathered(found)
     _complete(entry, result)
@@ -194,7 +201,9 @@ def _known_as(sha256: str) -> str:
 # From the authors
 
 
-def _fetched(entry: Entry, work: Path, kept: Path, consent: bool, progress: Progress) -> dict[str, Path]:
+def _fetched(
+    entry: Entry, work: Path, kept: Path, consent: bool, progress: Progress, received: Received
+) -> dict[str, Path]:
     if not entry.archive and not any(file.url for file in entry.files):
         raise WeightsError(f"{entry.title} cannot be fetched by a program: {entry.how} ({entry.url}).")
     without = [f.name for f in entry.files if not (f.url or entry.archive or f.optional or f.any_of)]
@@ -206,14 +215,14 @@ def _fetched(entry: Entry, work: Path, kept: Path, consent: bool, progress: Prog
             f"agree run: likeness weights install {entry.name} --accept-licence"
         )
     if entry.archive:
-        archive = _fetch(entry.archive, kept / _file_name(entry.archive, entry), entry.title, 0, progress)
+        archive = _fetch(entry.archive, kept / _file_name(entry.archive, entry), entry.title, 0, progress, received)
         return _local(entry, archive, work, progress)
     found, groups = {}, set()
     for file in entry.files:
         if not file.url or file.any_of in groups:
             continue
         try:
-            found[file.id] = _fetch(file.url, kept / file.name, file.name, file.size, progress)
+            found[file.id] = _fetch(file.url, kept / file.name, file.name, file.size, progress, received)
         except WeightsError:
             if not file.optional:
                 raise
@@ -223,7 +232,7 @@ def _fetched(entry: Entry, work: Path, kept: Path, consent: bool, progress: Prog
     return found
 
 
-def _fetch(url: str, target: Path, label: str, size: int, progress: Progress) -> Path:
+def _fetch(url: str, target: Path, label: str, size: int, progress: Progress, received: Received) -> Path:
     if target.is_file():  # whole, from an attempt that failed later on
         return target
     if offline():
@@ -232,7 +241,7 @@ def _fetch(url: str, target: Path, label: str, size: int, progress: Progress) ->
             "LIKENESS_OFFLINE); give it with --from."
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    download(url, target, progress, label, size)
+    download(url, target, progress, label, size, received)
     return target
 
 

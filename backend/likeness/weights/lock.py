@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -15,12 +15,13 @@ __all__ = ["locked"]
 
 
 @contextmanager
-def locked(path: Path, patience: float = 900.0) -> Iterator[None]:
+def locked(path: Path, patience: float = 900.0, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the lock file at `path` for a while; it stays behind, empty.
 
     Args:
         path: its folder must exist.
         patience: seconds to wait for another holder.
+        waiting: called again and again while there is one; may raise to stop.
 
     Raises:
         WeightsError: another process held it all that time.
@@ -30,6 +31,7 @@ def locked(path: Path, patience: float = 900.0) -> Iterator[None]:
         while not _try_lock(file):
             if time.monotonic() > end:
                 raise WeightsError(f"Another process has been busy with {path} for too long; end it and try again.")
+            waiting()
             time.sleep(0.1)
         try:
             yield

@@ -24,8 +24,8 @@ from safetensors.numpy import save_file
 
 from likeness import __version__
 from likeness.errors import WeightsError
-from likeness.progress import Progress, quiet
-from likeness.weights import catalog
+from likeness.progress import Progress, Received, quiet, unheard
+from likeness.weights import catalog, leftovers
 from likeness.weights.catalog import Entry
 from likeness.weights.lock import locked
 from likeness.weights.place import home
@@ -77,7 +77,12 @@ def stamp(names: Iterable[str]) -> tuple[tuple[str, float], ...]:
 
 
 def install(
-    name: str, source: Path | str | None = None, progress: Progress = quiet, *, accept_licence: bool = False
+    name: str,
+    source: Path | str | None = None,
+    progress: Progress = quiet,
+    *,
+    accept_licence: bool = False,
+    received: Received = unheard,
 ) -> Path | None:
     """Put an entry in place, whole or not at all; what was installed under the name is replaced.
 
@@ -86,6 +91,7 @@ def install(
         source: a file, folder or archive with the official files, or an address of one; None to have them fetched.
         progress: may raise to stop; a download goes on where it stopped at the next call.
         accept_licence: the user agrees to terms that are not free; needed only where something is fetched.
+        received: is told how many bytes of a download have arrived.
 
     Returns:
         The installed file, or None for what a builder keeps in places of its own.
@@ -105,11 +111,11 @@ def install(
     target = path(name)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with locked(target.with_suffix(".lock")):
-            _clear(target)
+        with locked(target.with_suffix(".lock"), waiting=_waiting(entry, progress)):
+            leftovers.clear(target.parent, name)
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.", ignore_cleanup_errors=True) as work:
-                kept = target.parent / ".downloads" / name
-                found = gather(entry, source, Path(work), kept, accept_licence, progress)
+                kept = leftovers.downloads(target.parent, name)
+                found = gather(entry, source, Path(work), kept, accept_licence, progress, received)
                 _convert(entry, found, Path(work) / target.name, progress)
                 (Path(work) / target.name).replace(target)
                 shutil.rmtree(kept, ignore_errors=True)
@@ -136,14 +142,15 @@ def remove(name: str) -> bool:
                     gone = True
             return gone
         target = path(name)
-        shutil.rmtree(target.parent / ".downloads" / name, ignore_errors=True)
-        if not target.exists():
+        if not target.parent.is_dir():
             return False
         with locked(target.with_suffix(".lock")):
+            shutil.rmtree(leftovers.downloads(target.parent, name), ignore_errors=True)
+            gone = target.exists()
             target.unlink(missing_ok=True)
     except OSError as error:
         raise WeightsError(f"{entry.title} cannot be removed ({error.strerror or error}); is it in use?") from error
-    return True
+    return gone
 
 
 def verify(name: str) -> list[str]:
@@ -256,6 +263,9 @@ def _describe(entry: Entry) -> dict[str, Any]:
         "url": entry.url,
         "obtain": entry.obtain,
         "how": entry.how,
+        "fetchable": entry.fetchable,
+        "hosts": entry.hosts,
+        "kept": leftovers.kept(path(entry.name).parent, entry.name),
         "files": [
             {"name": file.name, "size": file.size or None, "optional": file.optional, "url": file.url}
             for file in entry.files
@@ -263,10 +273,8 @@ def _describe(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _clear(target: Path) -> None:
-    """What a process that was killed left; we hold the lock."""
-    for left in target.parent.glob(f".{target.stem}.*"):
-        shutil.rmtree(left, ignore_errors=True)
+def _waiting(entry: Entry, progress: Progress) -> Callable[[], None]:
+    return lambda: progress("weights", 0.0, f"Another process is installing {entry.title}; waiting for it")
 
 
 def _convert(entry: Entry, found: Gathered, target: Path, progress: Progress) -> None:
