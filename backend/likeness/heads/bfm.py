@@ -1,13 +1,14 @@
-"""The Basel Face Model as a linear model of vertices: mean, shape and expression.
+"""The Basel Face Model as a linear model of vertices: mean, shape, expression and colour.
 
-Source: Paysan et al., "A 3D Face Model for Pose and Illumination Invariant Face Recognition", AVSS 2009; expression
-from FaceWarehouse (Cao et al. 2014) as 3DDFA added it. The files are the user's own; nothing of them is here.
+Source: Paysan et al., "A 3D Face Model for Pose and Illumination Invariant Face Recognition", AVSS 2009; Gerig et al.,
+"Morphable Face Models: An Open Framework", FG 2018 (the 2017 edition). The files are the user's own; nothing of them
+is here. `likeness.heads.bfm_files` reads them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,29 @@ from numpy.typing import NDArray
 
 from likeness.errors import HeadError
 
-__all__ = ["Bfm"]
+__all__ = ["DECIMETRE", "MICROMETRE", "MILLIMETRE", "Bfm", "Colours"]
 
 Floats = NDArray[np.float32]
 
 MICROMETRE, MILLIMETRE, DECIMETRE = 1e-6, 1e-3, 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Colours:
+    """A linear model of vertex colours.
+
+    Attributes:
+        mean: (V, 3) float32 RGB, about 0..1; display values, as the model's authors have them.
+        basis: (T, V, 3) float32 per unit of a coefficient.
+    """
+
+    mean: Floats
+    basis: Floats
+
+    def of(self, coefficients: Floats) -> Floats:
+        """(V, 3) RGB, not clipped, from coefficients (T,), or fewer for the first ones."""
+        mixed: Floats = self.mean + _mixed(coefficients, self.basis)
+        return mixed
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +48,12 @@ class Bfm:
     Attributes:
         mean: (V, 3) float32, in the model's own unit.
         shape: (S, V, 3) and expression: (E, V, 3) float32, displacement per unit of a coefficient.
-        keypoints: (68,) int64 vertices of the iBUG landmarks.
+        keypoints: (68,) int64 vertices of the iBUG landmarks, -1 where they are not known.
         triangles: (F, 3) int64 seen counter-clockwise from outside, or None where no file of them was given.
         uv: (V, 2) float32, origin lower left, or None.
         unit: metres per unit.
+        colours: of the vertices, or None.
+        masks: (V,) bool by name; "skin" for what is bare skin, "front" for what a photo from the front shows well.
     """
 
     mean: Floats
@@ -42,6 +63,8 @@ class Bfm:
     triangles: NDArray[np.int64] | None = None
     uv: Floats | None = None
     unit: float = MICROMETRE
+    colours: Colours | None = None
+    masks: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @classmethod
     def from_noneck(
@@ -94,10 +117,7 @@ class Bfm:
     def vertices(self, shape: Floats, expression: Floats, only: NDArray[np.int64] | None = None) -> Floats:
         """(V, 3) in the model's unit from coefficients (S,) and (E,); of some vertices where ``only`` names them."""
         if only is None:
-            flat = shape @ self.shape.reshape(len(self.shape), -1) + expression @ self.expression.reshape(
-                len(self.expression), -1
-            )
-            moved: Floats = self.mean + flat.reshape(-1, 3)
+            moved: Floats = self.mean + (_mixed(shape, self.shape) + _mixed(expression, self.expression))
             return moved
         mean, bases = self.mean[only], (self.shape[:, only], self.expression[:, only])
         some: Floats = mean + np.einsum("k,kvc->vc", shape, bases[0]) + np.einsum("k,kvc->vc", expression, bases[1])
@@ -105,12 +125,16 @@ class Bfm:
 
     def metres(self, shape: Floats) -> Floats:
         """(V, 3) metres without expression from coefficients (S,), or fewer for the first ones."""
-        flat = shape @ self.shape[: len(shape)].reshape(len(shape), -1)
-        moved: Floats = np.float32(self.unit) * (self.mean + flat.reshape(-1, 3))
+        moved: Floats = np.float32(self.unit) * (self.mean + _mixed(shape, self.shape))
         return moved
 
     def motion(self, expression: Floats) -> Floats:
         """(V, 3) metres by which expression coefficients (E,), or the first few, move the vertices."""
-        flat = expression @ self.expression[: len(expression)].reshape(len(expression), -1)
-        moved: Floats = np.float32(self.unit) * flat.reshape(-1, 3)
+        moved: Floats = np.float32(self.unit) * _mixed(expression, self.expression)
         return moved
+
+
+def _mixed(coefficients: Floats, basis: Floats) -> Floats:
+    """(V, 3) from coefficients (K,) and a basis (K or more, V, 3)."""
+    used = basis[: len(coefficients)]
+    return np.asarray((coefficients @ used.reshape(len(used), -1)).reshape(-1, 3), np.float32)

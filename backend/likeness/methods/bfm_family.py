@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from likeness.camera import Camera
 from likeness.faces.face import Face
@@ -21,6 +23,7 @@ from likeness.heads.surface import Surface
 from likeness.heads.transfer import Rigged, onto_head
 from likeness.methods.base import Mesh, Reconstruction, Settings, View
 from likeness.progress import Progress
+from likeness.render.raster import interpolate, rasterise_uv
 
 __all__ = ["AWAY", "Animated", "Seen", "aggregated", "animate", "camera_of_head", "photo_colours"]
 
@@ -28,6 +31,8 @@ Floats = NDArray[np.float32]
 
 AWAY = 2.0
 """Metres in front of a camera without perspective, which sees alike from everywhere."""
+MAP_SIDE = 512
+"""Texels a side that hold all that the vertices of a face model tell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +67,38 @@ class Animated:
     rigged: Rigged
     views: tuple[View, ...]
 
-    def reconstruction(self, method: str, colours: Floats | None, details: dict[str, Any]) -> Reconstruction:
-        """The method's result; ``colours`` (V, 3) sRGB in 0..1 are those of its own mesh."""
+    def reconstruction(
+        self,
+        method: str,
+        colours: Floats | None,
+        details: dict[str, Any],
+        maps: dict[str, NDArray[Any]] | None = None,
+    ) -> Reconstruction:
+        """The method's result; ``colours`` (V, 3) sRGB in 0..1 are those of its own mesh, maps in the head's UVs."""
         rigged = self.rigged
         told = {"gap_mm": round(1e3 * rigged.gap, 3)} | details
         mesh = Mesh(self.rest, self.triangles, colours)
         return Reconstruction(
-            method, self.head, rigged.identity, rigged.vertices, rigged.joints, self.views, mesh, details=told
+            method, self.head, rigged.identity, rigged.vertices, rigged.joints, self.views, mesh, maps or {}, told
         )
+
+    def colour_map(self, colours: Floats, size: int) -> NDArray[np.uint8]:
+        """The mesh's colours (V, 3) sRGB in 0..1 as a picture (S, S, 3) of the head's skin in its UVs.
+
+        Row 0 is v = 1. S is ``size``, but no more than the mesh is worth. Where the mesh ends, its rim goes on.
+        """
+        side, head = min(size, MAP_SIDE), self.head
+        skin = head.region("skin")
+        raster = rasterise_uv(head.uv, head.triangles_uv[skin], side)
+        places = torch.from_numpy(self.rigged.laid.vertices.astype(np.float32))
+        seen = interpolate(places, head.triangles[skin], raster)[raster.covered].numpy()
+        away, near = cKDTree(self.rest).query(seen, k=3)
+        share = 1 / np.maximum(away, 1e-6)
+        share /= share.sum(1, keepdims=True)
+        picture = np.zeros((side, side, 3), np.uint8)
+        mixed = (colours[near] * share[..., None]).sum(1)
+        picture[raster.covered.numpy()] = np.rint(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
+        return picture
 
 
 def aggregated(codes: Sequence[Floats], weights: Sequence[Floats | float] | None = None) -> Floats:
