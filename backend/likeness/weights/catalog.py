@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from likeness.errors import WeightsError
 from likeness.licences import is_permissive, strictest_first
+from likeness.weights.wheel import Wheel
 
 __all__ = ["Entry", "Licence", "SourceFile", "entry", "load"]
 
@@ -82,6 +83,7 @@ class Entry:
         licence: of code, weights and model.
         url: the authors' page.
         archive: where an archive of the files can be had directly, or "".
+        wheel: the wheel of the package index that holds the files, or None.
         obtain: "download" by this program, "sign-up" by the user, "package" from the Python package index.
         how: a sentence: how to get the files.
         check: a sentence: how one sees that they work.
@@ -104,6 +106,7 @@ class Entry:
     marks: tuple[str, ...]
     leftovers: tuple[str, ...]
     files: tuple[SourceFile, ...]
+    wheel: Wheel | None = None
 
     @property
     def strictest(self) -> str:
@@ -160,6 +163,7 @@ def _entry(name: str, table: Mapping[str, Any]) -> Entry:
         marks=tuple(table.get("marks", ())),
         leftovers=tuple(table.get("leftovers", ())),
         files=tuple(_file(f) for f in table.get("files", ())),
+        wheel=Wheel(**table["wheel"]) if "wheel" in table else None,
     )
 
 

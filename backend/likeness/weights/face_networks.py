@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from likeness.errors import WeightsError
 from likeness.weights import store, tflite
 from likeness.weights.lock import locked
-from likeness.weights.wheel import Member, Wheel, check, fetch, read_member
+from likeness.weights.wheel import Member, Wheel, obtain, read_member
 
 __all__ = ["MEMBERS", "WHEEL", "install", "open_network", "path"]
 
@@ -87,10 +87,7 @@ def _convert(target: Path) -> None:
     for left in target.parent.glob(".face-networks-*"):  # by a process that was killed; we hold the lock
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".face-networks-", ignore_cleanup_errors=True) as folder:
-        own = target.parent / WHEEL.file  # put there by a user without network
-        if own.is_file():
-            check(own, WHEEL)
-        wheel = own if own.is_file() else fetch(WHEEL, Path(folder))
+        wheel = obtain(WHEEL, Path(folder))
         tensors: dict[str, NDArray[Any]] = {}
         graphs = {}
         for name, member in MEMBERS.items():

