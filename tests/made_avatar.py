@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from likeness.avatar import Avatar, AvatarView, Map, Material
+from likeness.avatar import Avatar, AvatarView, Identity, Map, Material
 from likeness.camera import Camera
 
 NAMES = (
@@ -144,7 +144,7 @@ def make(name: str = "Egg", maps: int = 32) -> Avatar:
 
 
 def bending(name: str = "Bending") -> Avatar:
-    """The egg with what FLAME has more: pose correctives, wrinkles, an expression whose weights go below zero."""
+    """The egg with what FLAME has more: pose correctives, wrinkles, weights below zero, a named identity."""
     egg = make(name)
     random = np.random.default_rng(3)
     joints = ("neck", "jaw", "eye.L")
@@ -169,4 +169,14 @@ def bending(name: str = "Bending") -> Avatar:
         corrective_joints=joints,
         expression_limits={"FLAME exp 000": (-3.0, 3.0)},
         views=(replace(view, expression=view.expression | {"FLAME exp 000": -1.5}),),
+        identity=_identity(egg, random),
     )
+
+
+def _identity(egg: Avatar, random: np.random.Generator) -> Identity:
+    """Three ways in which eggs differ; the joints go along."""
+    middle = egg.vertices.mean(0)
+    grown = random.normal(0, 0.03, (3, 3))[:, None]
+    deltas = (grown * (egg.vertices - middle)).astype(np.float16).astype(np.float32)
+    joints = (grown * (egg.joints - middle)).astype(np.float32)
+    return Identity(tuple(f"FLAME shape {i:03}" for i in range(3)), np.float32([1.5, -0.75, 0.5]), deltas, joints)

@@ -19,7 +19,18 @@ import numpy as np
 
 from .files import PackageError, Store, picture_size, read_arrays
 
-__all__ = ["Camera", "Image", "Joint", "Material", "Package", "PackageError", "Sparse", "View", "open_package"]
+__all__ = [
+    "Camera",
+    "Identity",
+    "Image",
+    "Joint",
+    "Material",
+    "Package",
+    "PackageError",
+    "Sparse",
+    "View",
+    "open_package",
+]
 
 FORMAT = "likeness avatar"
 SCHEMA = 1
@@ -109,13 +120,30 @@ class View:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What makes a head this person's: names of N coefficients, the person's weights (N,), deltas (N, V, 3) metres at
+    weight 1, and (N, J, 3) metres that the joints move.
+    """
+
+    names: list[str]
+    weights: np.ndarray
+    deltas: np.ndarray
+    joints: np.ndarray
+
+    def first(self, count: int) -> Identity:
+        """The first of the coefficients alone."""
+        return Identity(self.names[:count], self.weights[:count], self.deltas[:count], self.joints[:count])
+
+
+@dataclass(frozen=True)
 class Package:
     """All of a package. Metres, right-handed, +Y up, the face along +Z.
 
     vertices (V, 3) float32; polygons (F, 4) int32, -1 last for triangles; uv (T, 2) float32, origin lower left;
     polygons_uv (F, 4) int32; polygon_region (F,) int32 into regions, pairs of region name and material name;
     expression rows (n, 3) metres, skin rows per joint, group rows per group; corrective rows (n, 3) metres per unit of
-    an entry of R - I, nine per joint in corrective_joints, row by row; expression_limits where they are not 0 and 1.
+    an entry of R - I, nine per joint in corrective_joints, row by row; expression_limits where they are not 0 and 1;
+    identity where the head model names its coefficients: they are in the vertices already.
     """
 
     name: str
@@ -138,6 +166,7 @@ class Package:
     corrective_joints: list[str]
     corrective: Sparse
     expression_limits: dict[str, tuple[float, float]]
+    identity: Identity | None = None
 
 
 @contextmanager
@@ -223,7 +252,24 @@ def _package(store: Store, m: dict[str, Any]) -> Package:
         corrective_joints=turning,
         corrective=_sparse(arrays, "corrective", 9 * len(turning), V, (3,)),
         expression_limits=limits,
+        identity=_identity(arrays, m.get("identity"), V, len(joints), expressions),
     )
+
+
+def _identity(
+    arrays: dict[str, np.ndarray], weights: dict[str, Any] | None, vertices: int, joints: int, taken: list[str]
+) -> Identity | None:
+    if weights is None:
+        return None
+    names = _names(list(weights))
+    _require(not set(names) & set(taken), "a coefficient of identity bears an expression's name")
+    values = np.array([float(w) for w in weights.values()], np.float32)
+    _require(bool((abs(values) <= MAX_WEIGHT).all()), "a coefficient of identity is out of range")
+    found = []
+    for name, rows in (("identity", vertices), ("identity_joints", joints)):
+        _require(arrays[name].shape == (len(names), rows, 3), f"{name} has a wrong shape")
+        found.append(_floats(arrays[name].reshape(-1, 3), 3).reshape(-1, rows, 3))
+    return Identity(names, values, *found)
 
 
 def _require(condition: bool, what: str) -> None:

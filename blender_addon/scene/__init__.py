@@ -10,6 +10,7 @@ from . import owned, provenance
 from .correctives import add_correctives
 from .find import give_role
 from .head import Head
+from .identity import add_identity, mean_head
 from .limits import add_limits
 from .materials import make_materials
 from .materials.wrinkles import drive_wrinkles
@@ -22,24 +23,34 @@ from .views import make_action, make_camera, remember
 __all__ = ["Head", "build"]
 
 
-def build(package: Package, scene: bpy.types.Scene | None = None, *, studio: bool = True) -> Head:
+def build(package: Package, scene: bpy.types.Scene | None = None, *, studio: bool = True, shapes: int = 0) -> Head:
     """Build an avatar's head in a collection of its own; an earlier build of the same avatar is replaced.
 
     The scene's camera, world and settings stay untouched. Needs object mode.
+
+    Args:
+        package: what to build.
+        scene: where; the present one when left out.
+        studio: with a portrait studio.
+        shapes: how many of the person's coefficients become shape keys over the head model's mean head, where the
+            package has them; none freezes the person into the basis.
     """
     scene = scene or bpy.context.scene
     name = package.name
     owned.remove(name)
     with owned.whatever_is_made(name):
-        return _build(package, name, scene, studio)
+        return _build(package, name, scene, studio, shapes)
 
 
-def _build(package: Package, name: str, scene: bpy.types.Scene, studio: bool) -> Head:
+def _build(package: Package, name: str, scene: bpy.types.Scene, studio: bool, shapes: int) -> Head:
     collection = owned.fresh_collection(name, name, scene.collection)
     rig = make_rig(package, f"{name} rig", collection)
-    mesh = make_mesh(package, make_materials(package))
+    identity = package.identity.first(shapes) if package.identity and shapes else None
+    mesh = make_mesh(package, make_materials(package), None if identity is None else mean_head(package, identity))
     collection.objects.link(mesh)
     add_modifiers(mesh, rig)
+    if identity is not None:
+        add_identity(mesh, package, identity)
     add_limits(rig, mesh, package)
     add_correctives(mesh, rig, package)
     drive_wrinkles(mesh)

@@ -16,6 +16,7 @@ import bpy
 from .correctives import PREFIX
 from .curves import LAYERED, copy_curve, curves_of, remove_curve
 from .head import Head
+from .identity import identity_of
 
 __all__ = ["are_on", "control_bone", "control_path", "expression_keys", "key_path", "switch_off", "switch_on"]
 
@@ -28,8 +29,10 @@ def are_on(head: Head) -> bool:
 
 
 def expression_keys(head: Head) -> list[bpy.types.ShapeKey]:
-    """The shape keys that are expressions: all but the first, which is the rest, and what bones drive by themselves."""
-    return [key for key in head.mesh.data.shape_keys.key_blocks[1:] if not key.name.startswith(PREFIX)]
+    """The shape keys that are expressions: all but the rest, what bones drive by themselves, and identity."""
+    others = identity_of(head.mesh)
+    blocks = head.mesh.data.shape_keys.key_blocks[1:]
+    return [key for key in blocks if not key.name.startswith(PREFIX) and key.name not in others]
 
 
 def control_bone(head: Head) -> bpy.types.PoseBone:

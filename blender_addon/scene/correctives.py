@@ -39,7 +39,8 @@ ENTRIES = {
 
 def add_correctives(head: bpy.types.Object, rig: bpy.types.Object, package: Package) -> None:
     """Add the keys of a package's pose correctives to a head, and let its bones drive them."""
-    rest = to_blender(package.vertices)
+    rest = np.empty((len(package.vertices), 3), np.float32)
+    head.data.vertices.foreach_get("co", rest.ravel())
     for j, joint in enumerate(package.corrective_joints):
         terms = _terms(rig.data.bones[joint])
         for k, entry in enumerate(ENTRIES):

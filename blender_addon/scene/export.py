@@ -16,6 +16,7 @@ from . import provenance
 from .exchange import exchange_materials
 from .find import ROLE
 from .head import Head
+from .identity import JOINTS, WEIGHTS
 from .owned import MARK
 
 __all__ = ["FORMATS", "export"]
@@ -73,7 +74,7 @@ def _alone(context: bpy.types.Context, head: Head) -> Iterator[None]:
     shown = [m for m in head.mesh.modifiers if m.type != "ARMATURE" and (m.show_viewport or m.show_render)]
     flags = [(m, m.show_viewport, m.show_render) for m in shown]
     # What only matters in this file stays in it.
-    own = [(o, key, o[key]) for o in parts for key in (ROLE, MARK) if key in o]
+    own = [(o, key, o[key]) for o in parts for key in (ROLE, MARK, WEIGHTS, JOINTS) if key in o]
     try:
         for thing in parts:
             thing.hide_viewport = thing.hide_select = False

@@ -19,10 +19,19 @@ DENSE = 10_000
 """Polygons from which one level of subdivision is enough for a close-up."""
 
 
-def make_mesh(package: Package, materials: dict[str, bpy.types.Material]) -> bpy.types.Object:
-    """An unlinked mesh object with everything but modifiers; ``materials`` are the slots by name, in slot order."""
+def make_mesh(
+    package: Package, materials: dict[str, bpy.types.Material], basis: np.ndarray | None = None
+) -> bpy.types.Object:
+    """An unlinked mesh object with everything but modifiers.
+
+    Args:
+        package: what to make it of.
+        materials: the slots by name, in slot order.
+        basis: (V, 3) metres, the first shape key; the package's vertices when left out.
+    """
+    rest = to_blender(package.vertices if basis is None else basis)
     mesh = bpy.data.meshes.new(package.name)
-    corners = _fill(mesh, package)
+    corners = _fill(mesh, package, rest)
     slots = list(materials)
     slot_of_region = np.array([slots.index(m) for _, m in package.regions], np.int32)
     for material in materials.values():
@@ -36,17 +45,17 @@ def make_mesh(package: Package, materials: dict[str, bpy.types.Material]) -> bpy
     mesh.validate(clean_customdata=False)
 
     head = bpy.data.objects.new(package.name, mesh)
-    _add_shape_keys(head, package)
+    _add_shape_keys(head, package, rest)
     _add_groups(head, package)
     return head
 
 
-def _fill(mesh: bpy.types.Mesh, package: Package) -> np.ndarray:
+def _fill(mesh: bpy.types.Mesh, package: Package, rest: np.ndarray) -> np.ndarray:
     """Vertices and polygons; returns the mask (F, 4) of corners that exist."""
     corners = package.polygons >= 0
     size = corners.sum(1)
-    mesh.vertices.add(len(package.vertices))
-    mesh.vertices.foreach_set("co", to_blender(package.vertices).ravel())
+    mesh.vertices.add(len(rest))
+    mesh.vertices.foreach_set("co", rest.ravel())
     mesh.loops.add(int(size.sum()))
     mesh.loops.foreach_set("vertex_index", package.polygons[corners])
     mesh.polygons.add(len(size))
@@ -68,9 +77,8 @@ def _add_eye_directions(mesh: bpy.types.Mesh, package: Package) -> None:
     attribute.data.foreach_set("vector", place.ravel())
 
 
-def _add_shape_keys(head: bpy.types.Object, package: Package) -> None:
+def _add_shape_keys(head: bpy.types.Object, package: Package, rest: np.ndarray) -> None:
     head.shape_key_add(name="Basis", from_mix=False).value = 0.0
-    rest = to_blender(package.vertices)
     for i, name in enumerate(package.expressions):
         key = head.shape_key_add(name=name, from_mix=False)
         key.slider_min, key.slider_max = package.expression_limits.get(name, (0.0, 1.0))

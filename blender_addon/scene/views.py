@@ -16,6 +16,7 @@ from .curves import LAYERED, new_curve
 from .find import PHOTO, PHOTO_ACTIONS, PHOTO_LIGHT, give_role
 from .frames import to_blender
 from .head import Head
+from .identity import identity_of
 from .pictures import load_picture
 from .rig import pose_rotation
 
@@ -118,8 +119,10 @@ def _angles(bone: bpy.types.Bone, rotation: np.ndarray) -> list[tuple[int, float
 
 def rest(head: bpy.types.Object, rig: bpy.types.Object) -> None:
     """Back to the neutral head."""
+    person = identity_of(head)
     for key in head.data.shape_keys.key_blocks[1:]:
-        key.value = 0.0
+        if key.name not in person:
+            key.value = 0.0
     for bone in rig.pose.bones:
         bone.rotation_euler = (0, 0, 0)
         bone.location = (0, 0, 0)
@@ -170,7 +173,7 @@ def remember(
         owner[key] = action
     if light is not None:
         owner[PHOTO_LIGHT] = light
-    owner[EXPRESSION] = {name: float(value) for name, value in view.expression.items() if value > 0}
+    owner[EXPRESSION] = {name: float(value) for name, value in view.expression.items() if value}
     owner[POSE] = {
         joint.name: [angle for _, angle in _angles(rig.data.bones[joint.name], rotation)]
         for joint, rotation in zip(package.joints, view.pose, strict=True)

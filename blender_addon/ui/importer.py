@@ -36,6 +36,14 @@ class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):  # type: ignore[misc
         min=10,
         max=100,
     )
+    shapes: bpy.props.IntProperty(
+        name="FLAME Shapes",
+        description="How many of a FLAME head's shape coefficients become keys, at the person's values over FLAME's "
+        "mean head; 0 freezes the person into the basis",
+        default=0,
+        min=0,
+        max=100,
+    )
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -57,7 +65,9 @@ class LIKENESS_OT_import(bpy.types.Operator, ImportHelper):  # type: ignore[misc
             path = path.parent  # a folder is chosen by what lies in it
         try:
             with open_package(path) as package:
-                head = build(with_fewer(package, self.statistical), context.scene, studio=self.studio)
+                head = build(
+                    with_fewer(package, self.statistical), context.scene, studio=self.studio, shapes=self.shapes
+                )
         except PackageError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -56,13 +56,18 @@ class LIKENESS_PT_output(Child, bpy.types.Panel):
     bl_order = 3
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Name, size of the textures, studio, seed."""
+        """Name, size of the textures, studio, seed; which keys a FLAME head gets."""
         layout, settings = self.layout, settings_of(context)
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "avatar_name")
         layout.prop(settings, "texture_size")
         layout.prop(settings, "studio")
         layout.prop(settings, "seed")
+        header, body = layout.panel("likeness_flame", default_closed=True)
+        header.label(text="Keys of FLAME Heads")
+        if body:
+            body.prop(settings, "flame_expressions")
+            body.prop(settings, "flame_shapes")
 
 
 CLASSES = (LIKENESS_PT_main, LIKENESS_PT_output)

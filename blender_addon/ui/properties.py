@@ -69,6 +69,21 @@ class LIKENESS_PG_settings(bpy.types.PropertyGroup):
         description="Also bring in a portrait camera, three soft lights and a backdrop",
         default=False,
     )
+    flame_expressions: bpy.props.IntProperty(
+        name="Expressions",
+        description="How many of a FLAME head's numbered expressions become shape keys; the first say most",
+        default=50,
+        min=10,
+        max=100,
+    )
+    flame_shapes: bpy.props.IntProperty(
+        name="Shapes",
+        description="How many of a FLAME head's shape coefficients become keys, at the person's values over FLAME's "
+        "mean head; 0 freezes the person into the basis",
+        default=0,
+        min=0,
+        max=100,
+    )
 
 
 def settings_of(context: bpy.types.Context) -> LIKENESS_PG_settings:

@@ -190,9 +190,11 @@ def bring_in(context: bpy.types.Context, package: Path, studio: bool) -> bool:
     if context.mode != "OBJECT":
         session().problem = "The head is ready: go to Object Mode, then press Import in Results."
         return False
+    settings = settings_of(context)
+    keys = {"statistical": settings.flame_expressions, "shapes": settings.flame_shapes}
     try:
         operators: Any = bpy.ops
-        operators.likeness.import_avatar("EXEC_DEFAULT", True, filepath=str(package), studio=studio)
+        operators.likeness.import_avatar("EXEC_DEFAULT", True, filepath=str(package), studio=studio, **keys)
     except RuntimeError as error:  # how Blender hands an operator's error on
         said = str(error).removeprefix("Error: ").strip()
         if said.startswith("Python: "):

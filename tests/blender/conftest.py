@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from likeness import package
-from likeness.avatar import Avatar
+from likeness.avatar import Avatar, AvatarView
 from likeness.camera import Camera
 from likeness.heads.base import HeadModel, triangulate
 from likeness.render.raster import rasterise
@@ -71,7 +71,21 @@ def bending(folder: Path) -> None:
     poses = np.random.default_rng(5).normal(0, 0.5, (POSES, len(made.joint_names), 3)).astype(np.float32)
     (view,) = made.views
     vertices = [posed(made, replace(view, pose=pose)) for pose in poses]
-    np.savez(folder / "bending.npz", pose=poses, vertices=vertices)
+    np.savez(folder / "bending.npz", pose=poses, vertices=vertices, **another(made, view, poses[0]))
+
+
+def another(made: Avatar, view: AvatarView, pose: np.ndarray) -> dict[str, np.ndarray]:
+    """The first coefficients of a person that is not the avatar's, and what that person looks like in a pose."""
+    identity = made.identity
+    assert identity is not None
+    weights = np.array([-0.5, 2.0], np.float32)
+    change = np.append(weights - identity.weights[:2], 0)
+    shaped = replace(
+        made,
+        vertices=made.vertices + np.tensordot(change, identity.deltas, 1).astype(np.float32),
+        joints=made.joints + np.tensordot(change, identity.joints, 1).astype(np.float32),
+    )
+    return {"other_weights": weights, "other_joints": shaped.joints, "other": posed(shaped, replace(view, pose=pose))}
 
 
 def silhouette(made: Avatar, camera: Camera, vertices: np.ndarray) -> np.ndarray:

@@ -72,6 +72,17 @@ def test_round_trip_of_correctives_and_limits(tmp_path: Path) -> None:
     np.testing.assert_allclose(back.correctives, bending.correctives, atol=1.01e-6)
     assert back.expression_limits == bending.expression_limits
     assert back.views[0].expression["FLAME exp 000"] == -1.5
+    assert back.identity is not None
+    assert bending.identity is not None
+    assert back.identity.names == bending.identity.names
+    for field in ("weights", "deltas", "joints"):
+        np.testing.assert_array_equal(getattr(back.identity, field), getattr(bending.identity, field))
+
+
+def test_a_package_without_identity_is_read_as_before(avatar: Avatar, tmp_path: Path) -> None:
+    path = package.save(avatar, tmp_path / "e.likeness")
+    assert "identity" not in json.loads((path / "avatar.json").read_text())
+    assert package.load(path).identity is None
 
 
 def test_the_same_avatar_gives_the_same_bytes(avatar: Avatar, tmp_path: Path) -> None:

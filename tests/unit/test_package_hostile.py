@@ -8,6 +8,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ Reader = Callable[[Path], None]
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return package.save(made_avatar.make(), tmp_path_factory.mktemp("whole") / "Egg.likeness")
+    made = replace(made_avatar.make(), identity=made_avatar.bending().identity)
+    return package.save(made, tmp_path_factory.mktemp("whole") / "Egg.likeness")
 
 
 @pytest.fixture
@@ -209,6 +211,13 @@ CHANGES = {
     "limits above": (set_json("expression_limits", to={"jawOpen": [0, 99]}), "out of range"),
     "limits turned": (set_json("expression_limits", to={"jawOpen": [1, 0]}), "out of range"),
     "limits short": (set_json("expression_limits", to={"jawOpen": [1]}), "damaged"),
+    "identity name": (set_json("identity", to={"jawOpen": 0, "a": 0, "b": 0}), "expression's name"),
+    "identity weight": (set_json("identity", to={"a": 99, "b": 0, "c": 0}), "out of range"),
+    "identity short": (set_json("identity", to={"a": 1}), "wrong shape"),
+    "identity list": (set_json("identity", to=[1, 2, 3]), "damaged"),
+    "identity NaN": (set_array("identity", poke((0, 0, 0), np.nan)), "finite"),
+    "identity joints": (set_array("identity_joints", lambda a: a[:, :2]), "wrong shape"),
+    "identity missing": (set_array("identity", lambda _: None), "damaged"),
     "region index": (set_array("polygon_region", poke(3, 9)), "polygon_region"),
     "delta index": (set_array("expression_vertex", poke(0, 10**6)), "expression"),
     "delta NaN": (set_array("expression_value", poke((0, 0), np.nan)), "finite"),

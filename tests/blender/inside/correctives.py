@@ -66,6 +66,15 @@ def test_range_of_an_expression_below_zero(head: Any) -> None:
     assert (key.slider_min, key.slider_max, key.value) == (-3, 3, -1.5)
 
 
+def test_a_photos_camera_remembers_weights_below_zero(add_on: ModuleType, head: Any) -> None:
+    built, _ = head
+    key = built.mesh.data.shape_keys.key_blocks["FLAME exp 000"]
+    key.value = 0
+    (camera,) = built.cameras.values()
+    importlib.import_module(f"{add_on.__name__}.scene.views").apply_photo(built, camera)
+    assert key.value == -1.5
+
+
 def test_correctives_follow_the_limits_of_bones(head: Any) -> None:
     """What a constraint takes off a bone is not in the correctives either."""
     built, _ = head
