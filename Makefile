@@ -34,7 +34,7 @@ lint: $(VENV)/ready $(STUBS)/ready
 	$(BIN)/mypy
 	$(STUBS)/bin/mypy --config-file blender_addon/mypy.ini
 
-bench: $(VENV)/bench-ready
+bench: $(VENV)/ready
 	$(BIN)/python benchmarks/accuracy.py
 
 addon: $(VENV)/ready
@@ -46,10 +46,6 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@echo "Installing PyTorch, Blender's bpy and the backend into $(VENV) (about 1.2 GB, a few minutes) ..."
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[blender,dev]'
-	@touch $@
-
-$(VENV)/bench-ready: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
 # Blender's type stubs hide the real bpy, so they live in a venv of their own.

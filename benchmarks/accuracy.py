@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 
 import clay
-import descriptor
 import real
 import synthetic
 import timing
@@ -96,9 +95,6 @@ def shapes(name: str, heads: Sequence[str], quick: bool, render: bool) -> dict[s
 
 def likenesses(head: str, quick: bool) -> dict[str, Any]:
     """The figures of the real photos, by the photo's name."""
-    if needed := descriptor.missing():
-        print(f"The real photos are left out: the face descriptor needs {needed}.")
-        return {}
     open_head(head)
     paths = [ASTRONAUT]
     if PHOTOS.is_dir():

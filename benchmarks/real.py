@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from descriptor import FIVE, describe
 from likeness import faces, package, photos
 from likeness.avatar import Avatar, AvatarView
 from likeness.blend import Picture, run_blender
 from likeness.errors import FaceError, LikenessError
 from likeness.faces.face import Face
+from likeness.faces.identity import describe
 from likeness.heads.library import open_head
 from likeness.methods.base import Settings
 from likeness.photos import Photo
@@ -76,11 +76,8 @@ def measure(path: Path, head: str = "auto", size: int = 1024) -> Likeness:
         run_blender(room / "head.likeness", None, [same, replace(same, path=room / "aside.png", yaw=turn)])
         renders = [_on_grey(room / name) for name in ("same.png", "aside.png")]
     shown = [_find(image) for image in renders]
-    reference = describe(face.photo.pixels, face.landmarks[list(FIVE), :2])
-    distances = [
-        float(np.linalg.norm(describe(image, f.landmarks[list(FIVE), :2]) - reference)) if f else FAILED
-        for image, f in zip(renders, shown, strict=True)
-    ]
+    reference = describe(face)
+    distances = [float(np.linalg.norm(describe(found) - reference)) if found else FAILED for found in shown]
     figures = {
         "nme_percent": landmark_error(_model_landmarks(avatar, view), face),
         "nme_render_percent": FAILED,

@@ -134,14 +134,16 @@ def dlib_face(device: torch.device | str = "cpu") -> DlibFace:
 
 @lru_cache(maxsize=2)
 def _loaded(stamp: tuple[tuple[str, float], ...], device: str) -> DlibFace:
-    network = DlibFace()
-    try:
-        network.load_state_dict(network.state(store.open_weights(WEIGHTS).tensors("model/")))
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise WeightsError(
-            f"The face descriptor's weights are of another network ({error}); remove them with "
-            f"likeness weights remove {WEIGHTS} and try again."
-        ) from error
-    network.requires_grad_(False)
-    # A quarter faster on the CPU with the channels innermost in memory; what is given in follows the weights.
-    return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    # Whoever asks first, the parameters must be such that gradients can pass through them.
+    with torch.inference_mode(False):
+        network = DlibFace()
+        try:
+            network.load_state_dict(network.state(store.open_weights(WEIGHTS).tensors("model/")))
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise WeightsError(
+                f"The face descriptor's weights are of another network ({error}); remove them with "
+                f"likeness weights remove {WEIGHTS} and try again."
+            ) from error
+        network.requires_grad_(False)
+        # A quarter faster on the CPU with the channels innermost in memory; what is given in follows the weights.
+        return network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
