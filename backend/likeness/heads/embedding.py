@@ -36,7 +36,7 @@ from likeness.heads.embedding_points import (
 )
 from likeness.progress import Progress, quiet
 
-__all__ = ["VERSION", "Samples", "cast_samples", "embed_landmarks"]
+__all__ = ["VERSION", "Samples", "cast_samples", "embed_landmarks", "turned_here"]
 
 VERSION = 1
 """Goes up whenever embeddings change, so that a stale compiled head is not used."""
@@ -126,7 +126,7 @@ def cast_samples(head: HeadModel, progress: Progress = quiet) -> Samples:
         hit, barycentric = _cast(head, picture, spots)
         seen = (hit >= 0) & skin[hit]
         facing = _facing(vertices, head.triangles[np.maximum(hit, 0)], camera.centre())
-        weights.append(seen * sure * facing**2 * _turned_here(points))
+        weights.append(seen * sure * facing**2 * turned_here(points))
         corners = head.template[head.triangles[np.maximum(hit, 0)]].double().numpy()
         places.append((corners * barycentric[..., None]).sum(1))
         triangles.append(hit)
@@ -150,7 +150,7 @@ def _facing(vertices: Tensor, corners: Tensor, eye: Floats) -> Floats:
     return cosine
 
 
-def _turned_here(points: Floats) -> Floats:
+def turned_here(points: Floats) -> Floats:
     """(478,) 0..1: how likely the network's points (478, 3) lie on the side of the face that is to be seen.
 
     The network also says where the hidden cheek is; cast, those points would land on what hides it. A point counts as

@@ -1,4 +1,4 @@
-"""Lays a rigged head onto another mesh: similarity, then its own identity, then what is left, ever less stiffly.
+"""Lays a rigged head onto another mesh: similarity, then its own coefficients, then what is left, ever less stiffly.
 
 The last part is in the manner of the optimal-step non-rigid ICP (Amberg, Romdhani and Vetter, CVPR 2007): closest
 points, a linear solve, and stiffness that falls. The stiffness is the bending energy of the displacement and is named
@@ -14,11 +14,15 @@ import scipy.sparse as sparse
 import torch
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
-from scipy.sparse.linalg import spsolve
+from scipy.linalg import block_diag, solve_triangular
+from scipy.optimize import lsq_linear
+from scipy.sparse.linalg import splu
 
 from likeness.errors import HeadError
 from likeness.heads.base import HeadModel
-from likeness.heads.surface import Surface, areas, bending, normals, rows_of, similarity
+from likeness.heads.embedding_points import OVAL
+from likeness.heads.eyeballs import seat
+from likeness.heads.surface import Nearest, Surface, areas, bending, normals, rows_of, similarity
 from likeness.progress import Progress, quiet
 
 __all__ = ["Laid", "lay_onto"]
@@ -26,8 +30,13 @@ __all__ = ["Laid", "lay_onto"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-INNER = slice(17, 68)
-"""Of the 68 points those inside the face: on the contour everybody means something else."""
+INNER = {
+    "ibug68": np.arange(17, 68),
+    "mediapipe478": np.setdiff1d(np.arange(468), OVAL),
+}
+"""Points inside the face: on the contour everybody means something else, and irises are no skin."""
+MARKS = 51
+"""Landmarks that together weigh as much as all those of a set, however many it has."""
 IDENTITY_ROUNDS = 8
 RIDGE = 0.002**2 * 0.008**2
 """m⁴: a deviation of the surface of 2 mm, independent every 8 mm, against coefficients of deviation 1."""
@@ -37,6 +46,9 @@ SCHEDULE = (
     (0.008, 0.008, 0.3), (0.005, 0.006, 0.15), (0.005, 0.006, 0.15), (0.0035, 0.005, 0.1),
 )  # fmt: skip
 MARK_AREA = 0.004**2  # a landmark of weight 1 counts as much skin (m²)
+THIN = 3
+"""Every so many of the skin's vertices find the coefficients."""
+SYMMETRIC = {"SymmetricMode": True}
 FACING = 0.5  # cosine between normals below which closest points are not believed
 SLIP = 0.08  # weight along the surface as a share of that across it
 
@@ -47,14 +59,17 @@ class Laid:
 
     Attributes:
         vertices: (V, 3) float64 in the other mesh's frame and unit.
-        identity: (N,) coefficients of the head's own part of it.
+        neutral: (V, 3) float64 in the head's frame and size, without the expression.
+        identity: (N,) coefficients of the head's own part of it; expression: (M,) weights in 0..1.
         known: (V,) bool, skin that found its place on the other mesh.
         gap: (V,) distance to the other mesh's surface, in its unit; 0 where not known.
         scale, rotation, shift: other = scale * head @ rotation.T + shift.
     """
 
     vertices: Floats
+    neutral: Floats
     identity: Floats
+    expression: Floats
     known: NDArray[np.bool_]
     gap: Floats
     scale: float
@@ -67,20 +82,31 @@ class Laid:
         return placed
 
 
-def lay_onto(head: HeadModel, vertices: Floats, triangles: Ints, landmarks: Floats, progress: Progress = quiet) -> Laid:
+def lay_onto(
+    head: HeadModel,
+    vertices: Floats,
+    triangles: Ints,
+    landmarks: Floats,
+    progress: Progress = quiet,
+    *,
+    moods: Floats | None = None,
+) -> Laid:
     """Lay a head onto a mesh.
 
     Args:
-        head: with the embedding "ibug68".
+        head: with the embedding "ibug68", or "mediapipe478" where so many landmarks are given.
         vertices, triangles: (U, 3) in any unit and frame, (T, 3); skin alone, a part of a face is enough.
-        landmarks: (68, 3) iBUG points on it, NaN where not known.
+        landmarks: (68, 3) iBUG points or (478, 3) of the face mesh on it, NaN where not known.
+        moods: (P, M) square root of the precision of the head's expression weights, for a mesh that may have an
+            expression; without it the mesh is taken to be neutral.
 
     Raises:
         HeadError: fewer than six landmarks inside the face are known, or the head has no landmarks.
     """
-    marks = head.landmarks.get("ibug68")
-    use = np.zeros(68, bool)
-    use[INNER] = np.isfinite(landmarks[INNER]).all(1)
+    name = "ibug68" if len(landmarks) == 68 else "mediapipe478"
+    marks = head.landmarks.get(name)
+    use = np.zeros(len(landmarks), bool)
+    use[INNER[name]] = np.isfinite(landmarks[INNER[name]]).all(1)
     if marks is None or use.sum() < 6:
         raise HeadError("Too few landmarks are known to lay a head onto this mesh.")
     use &= marks.triangle.numpy() >= 0
@@ -89,33 +115,37 @@ def lay_onto(head: HeadModel, vertices: Floats, triangles: Ints, landmarks: Floa
     template = head.template.double().numpy()
     scale, rotation, shift = similarity((template[corners] * shares[..., None]).sum(1), landmarks[use])
 
-    fit = _Fit(head, corners, shares)
-    identity = np.zeros(len(head.identity))
+    fit = _Fit(head, corners, shares, moods)
+    found = np.zeros(fit.count)
     for number in range(IDENTITY_ROUNDS):
         progress("head", 0.5 * number / IDENTITY_ROUNDS, "Laying the head onto the mesh")
         goal = Surface((vertices - shift) @ rotation / scale, triangles)
         there = (landmarks[use] - shift) @ rotation / scale
-        identity, moved = fit.identity(goal, there, 0.03 if number < 3 else 0.015)
+        found = fit.coefficients(goal, there, 0.03 if number < 3 else 0.015, found)
+        moved = fit.at(found)
         # What a similarity can do is not left to the coefficients.
         near, trust = fit.matched(goal, moved, 0.015)
         pairs = np.concatenate([moved, fit.marking @ moved])
         places = np.concatenate([near, there])
-        weights = np.concatenate([trust, np.full(len(there), MARK_AREA)])
+        weights = np.concatenate([trust, np.full(len(there), fit.mark_area)])
         scale, rotation, shift = similarity(pairs, scale * places @ rotation.T + shift, weights)
     goal = Surface((vertices - shift) @ rotation / scale, triangles)
     there = (landmarks[use] - shift) @ rotation / scale
-    skin, known, gap = fit.free(goal, there, fit.at(identity), progress)
-    whole = fit.everything(identity, skin)
+    skin, known, gap = fit.free(goal, there, fit.at(found), progress)
+    identity, expression = fit.parted(found)
+    moving = fit.moving(expression)
+    neutral = fit.everything(identity, skin - moving[fit.skin])
     progress("head", 1.0, "The head lies on the mesh")
-    everywhere, away = np.zeros(len(whole), bool), np.zeros(len(whole))
+    everywhere, away = np.zeros(len(neutral), bool), np.zeros(len(neutral))
     everywhere[fit.skin], away[fit.skin] = known, gap * scale * known
-    return Laid(scale * whole @ rotation.T + shift, identity, everywhere, away, scale, rotation, shift)
+    placed = scale * (neutral + moving) @ rotation.T + shift
+    return Laid(placed, neutral, identity, expression, everywhere, away, scale, rotation, shift)
 
 
 class _Fit:
     """The head's skin, as the solver needs it; everything in the head's frame."""
 
-    def __init__(self, head: HeadModel, corners: Ints, shares: Floats) -> None:
+    def __init__(self, head: HeadModel, corners: Ints, shares: Floats, moods: Floats | None) -> None:
         self.head = head
         triangles = head.triangles.numpy()[head.region("skin").numpy()]
         self.skin = np.unique(triangles)
@@ -123,45 +153,80 @@ class _Fit:
         local[self.skin] = np.arange(len(self.skin))
         self.triangles = local[triangles]
         self.mark_corners, self.shares = local[corners], shares
+        self.mark_area = MARK_AREA * min(1.0, MARKS / len(corners))
         self.rest = head.template.double().numpy()[self.skin]
         self.basis = head.identity.double().numpy()[:, self.skin]
+        self.precision = np.eye(len(self.basis))
+        self.most = np.full(len(self.basis), np.inf)
+        if moods is not None:
+            self.basis = np.concatenate([self.basis, head.expression.double().numpy()[:, self.skin]])
+            self.precision = block_diag(self.precision, moods.T @ moods)
+            self.most = np.concatenate([self.most, np.ones(moods.shape[1])])
         self.area = areas(self.rest, self.triangles)
         self.stiff, self.plain = bending(self.rest, self.triangles)
         self.marking = rows_of(self.mark_corners, shares, len(self.skin))
 
-    def at(self, identity: Floats) -> Floats:
-        """Skin (n, 3) of an identity."""
-        placed: Floats = self.rest + np.tensordot(identity, self.basis, 1)
+    @property
+    def count(self) -> int:
+        """Coefficients, of identity and of expression."""
+        return len(self.basis)
+
+    def parted(self, found: Floats) -> tuple[Floats, Floats]:
+        """Identity (N,) and expression (M,)."""
+        identity, moods = np.split(found, [len(self.head.identity)])
+        return identity, moods if len(moods) else np.zeros(len(self.head.expression))
+
+    def moving(self, expression: Floats) -> Floats:
+        """Displacements (V, 3) of all vertices by an expression."""
+        moved: Floats = np.tensordot(expression, self.head.expression.double().numpy(), 1)
+        return moved
+
+    def at(self, found: Floats) -> Floats:
+        """Skin (n, 3) of coefficients."""
+        placed: Floats = self.rest + np.tensordot(found, self.basis, 1)
         return placed
 
     def matched(self, goal: Surface, skin: Floats, reach: float) -> tuple[Floats, Floats]:
         """Closest points (n, 3) and how far to trust them (n,), square metres."""
-        found = goal.closest(skin, normals(skin, self.triangles))
-        near = np.linalg.norm(found.place - skin, axis=1) < reach
-        trusted = near & (found.facing > FACING) & ~goal.at_border[found.triangle]
-        return found.place, trusted * self.area
+        return self._trusted(goal, goal.closest(skin, normals(skin, self.triangles)), skin, reach, self.area)
 
-    def identity(self, goal: Surface, there: Floats, reach: float) -> tuple[Floats, Floats]:
-        """Coefficients (N,) and the skin (n, 3) they give, from the mean on: three rounds of closest points."""
-        coefficients = np.zeros(len(self.basis))
+    @staticmethod
+    def _trusted(goal: Surface, found: Nearest, skin: Floats, reach: float, area: Floats) -> tuple[Floats, Floats]:
+        near = np.linalg.norm(found.place - skin, axis=1) < reach
+        return found.place, (near & (found.facing > FACING) & ~goal.at_border[found.triangle]) * area
+
+    def coefficients(self, goal: Surface, there: Floats, reach: float, start: Floats) -> Floats:
+        """Coefficients of identity and expression: three rounds of closest points, the first from the start on."""
+        found = start if len(start) > len(self.head.identity) else np.zeros(self.count)
+        some = np.arange(0, len(self.skin), THIN)
         marks = (self.basis[:, self.mark_corners] * self.shares[None, ..., None]).sum(2)
+        at_marks = (self.rest[self.mark_corners] * self.shares[..., None]).sum(1)
+        seen = marks.reshape(self.count, -1) * np.sqrt(self.mark_area)
+        basis = self.basis[:, some]
         for _ in range(3):
-            skin = self.at(coefficients)
-            place, trust = self.matched(goal, skin, reach)
-            normal = normals(skin, self.triangles)
+            skin = self.at(found)
+            normal = normals(skin, self.triangles)[some]
+            near = goal.closest(skin[some], normal)
+            place, trust = self._trusted(goal, near, skin[some], reach, THIN * self.area[some])
             root = np.sqrt(trust)
-            across = np.einsum("nvc,vc->nv", self.basis, normal) * root
-            along = self.basis * (np.sqrt(SLIP) * root)[:, None]
-            seen = marks * np.sqrt(MARK_AREA)
-            left = across @ across.T + np.einsum("nvc,mvc->nm", along, along) + np.einsum("nkc,mkc->nm", seen, seen)
-            gap = place - self.rest
-            right = across @ ((gap * normal).sum(1) * root) + np.einsum(
-                "nvc,vc->n", along, gap * (SLIP**0.5 * root)[:, None]
-            )
-            at_marks = (self.rest[self.mark_corners] * self.shares[..., None]).sum(1)
-            right += np.einsum("nkc,kc->n", seen, (there - at_marks) * np.sqrt(MARK_AREA))
-            coefficients = np.linalg.solve(left + RIDGE * np.eye(len(left)), right)
-        return coefficients, self.at(coefficients)
+            across = np.einsum("nvc,vc->nv", basis, normal) * root
+            along = (basis * (np.sqrt(SLIP) * root)[:, None]).reshape(self.count, -1)
+            gap = place - self.rest[some]
+            left = across @ across.T + along @ along.T + seen @ seen.T
+            right = across @ ((gap * normal).sum(1) * root) + along @ (gap * (np.sqrt(SLIP) * root)[:, None]).ravel()
+            right += seen @ ((there - at_marks) * np.sqrt(self.mark_area)).ravel()
+            found = self._bounded(left + RIDGE * self.precision, right)
+        return found
+
+    def _bounded(self, left: Floats, right: Floats) -> Floats:
+        """What minimises x'Lx / 2 - r'x with expression weights in 0..1."""
+        found: Floats = np.linalg.solve(left, right)
+        least = np.where(np.isinf(self.most), -np.inf, 0.0)
+        if (found >= least).all() and (found <= self.most).all():
+            return found
+        root = np.linalg.cholesky(left)
+        solved = lsq_linear(root.T, solve_triangular(root, right, lower=True), (least, self.most))
+        return np.asarray(solved.x)
 
     def free(
         self, goal: Surface, there: Floats, start: Floats, progress: Progress
@@ -174,7 +239,7 @@ class _Fit:
             progress("head", 0.5 + 0.5 * number / len(SCHEDULE), "Laying the head onto the mesh")
             place, trust = self.matched(goal, start + moved, reach)
             normal = normals(start + moved, self.triangles)
-            seen = mark_weight * MARK_AREA
+            seen = mark_weight * self.mark_area
             across = rows_of(np.arange(3 * count).reshape(-1, 3), normal, 3 * count)
             along = sparse.diags(np.repeat(trust * SLIP, 3))
             through = across.T @ sparse.diags(trust * (1 - SLIP))
@@ -182,7 +247,9 @@ class _Fit:
             left = sparse.kron(length**4 * self.stiff + still + seen * self.marking.T @ self.marking, three)
             right = along @ (place - start).ravel() + through @ (normal * (place - start)).sum(1)
             right += seen * (self.marking.T @ (there - self.marking @ start)).ravel()
-            moved = spsolve((left + along + through @ across).tocsc(), right).reshape(-1, 3)
+            # Symmetric and positive: no pivots are needed, and an ordering for such matrices fills in less.
+            factors = splu((left + along + through @ across).tocsc(), "MMD_AT_PLUS_A", 0.0, options=SYMMETRIC)
+            moved = factors.solve(right).reshape(-1, 3)
         skin = start + moved
         place, trust = self.matched(goal, skin, SCHEDULE[-1][1])
         return skin, trust > 0, np.linalg.norm(place - skin, axis=1)
@@ -197,10 +264,13 @@ class _Fit:
         rest = np.setdiff1d(np.arange(len(whole)), self.skin)
         if len(rest):
             shift = np.asarray(field(whole[rest]))
+            laid = whole.copy()
+            laid[self.skin] = skin
             for eye in ("eye.L", "eye.R"):
                 ball = np.unique(head.triangles.numpy()[head.region(eye).numpy()])
                 mine = np.isin(rest, ball)
-                shift[mine] = shift[mine].mean(0)
+                if mine.any():
+                    shift[mine] = seat(head, eye, whole, laid, shift[mine].mean(0))
             whole[rest] += shift
         whole[self.skin] = skin
         return whole

@@ -168,21 +168,24 @@ def onto_head(
     progress: Progress = quiet,
     *,
     metric: bool = False,
+    moods: Floats | None = None,
 ) -> Rigged:
-    """Give a head the shape of any method's neutral mesh, so that it can be animated.
+    """Give a head the shape of any mesh of a face, so that it can be animated.
 
     Args:
         head: with identity, joints and the embedding "ibug68".
         vertices, triangles: (U, 3) in any unit and frame, (T, 3): skin alone, a part of a face is enough.
-        landmarks: (68, 3) iBUG points on it, NaN where not known.
+        landmarks: (68, 3) iBUG points or (478, 3) of the face mesh on it, NaN where not known.
         metric: the mesh is in metres and its size counts; otherwise the head keeps a likely size.
+        moods: for a mesh that may have an expression, see `likeness.heads.registration.lay_onto`; the head comes
+            without it, and `Rigged.laid` tells it.
 
     Raises:
         HeadError: see `likeness.heads.registration.lay_onto`.
     """
-    laid = lay_onto(head, vertices, triangles, landmarks, progress)
+    laid = lay_onto(head, vertices, triangles, landmarks, progress, moods=moods)
     size = laid.scale if metric else 1.0
-    shape = size * laid.home(laid.vertices)
+    shape = size * laid.neutral
     coefficients = torch.from_numpy(laid.identity.astype(np.float32))[None]
     joints: Floats = size * head.joints_of(coefficients)[0].double().numpy()
     own: Floats = size * head.shape(coefficients)[0].double().numpy()
