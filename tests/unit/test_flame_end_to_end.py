@@ -199,6 +199,15 @@ def test_deca_from_photo_to_package(home: Path, astronaut: Path, head: HeadModel
     height = maps["displacement"]
     metres = height.pixels / 65535 * height.scale + height.offset
     assert 0.0005 < np.abs(metres).max() < 0.0105
+    # The normals show DECA's relief, not ours alone: EEVEE and other programs see little else.
+    leaning = maps["normal"].pixels[..., 0] / 127.5 - 1
+    rising = np.gradient(metres, axis=1)
+    steep = np.abs(rising) > np.quantile(np.abs(rising), 0.9)
+    assert np.corrcoef(leaning[steep], -rising[steep])[0, 1] > 0.8
+    assert again.identity is not None
+    assert again.identity.names[:2] == ("FLAME shape 000", "FLAME shape 001")
+    mean = again.vertices - np.tensordot(again.identity.weights, again.identity.deltas, 1)
+    assert np.abs(mean - head.template.numpy()).max() < 2e-5
 
 
 def test_deca_lands_where_it_says_in_the_photo(home: Path, face: faces.Face, files: FlameFiles) -> None:

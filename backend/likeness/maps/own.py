@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from likeness.avatar import Map, Material
 
-__all__ = ["with_own"]
+__all__ = ["DISPLACEMENT", "enlarged", "with_own"]
 
 DISPLACEMENT = "displacement"
+"""Channel of a method's own relief in metres."""
 ADDED = "detail."
 """Beginning of the channels that hold what an expression adds to the displacement, in metres."""
 
@@ -40,5 +41,11 @@ def _raised(fine: Map, broad: NDArray[Any]) -> Map:
     side = fine.pixels.shape[0]
     most = 1.0 if fine.pixels.dtype == np.float32 else float(np.iinfo(fine.pixels.dtype).max)
     metres = fine.pixels.astype(np.float32) * np.float32(fine.scale / most) + np.float32(fine.offset)
-    metres += cv2.resize(broad.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
+    metres += enlarged(broad, side)
     return Map(metres, "linear")
+
+
+def enlarged(broad: NDArray[Any], side: int) -> NDArray[np.float32]:
+    """A method's displacement in the size of the maps, (side, side) float32 metres."""
+    grown: NDArray[np.float32] = cv2.resize(broad.astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
+    return grown

@@ -15,6 +15,7 @@ from likeness.maps.field import Surface
 from likeness.maps.fuse import Fused, Layer, fuse, make_layer
 from likeness.maps.gloss import HAIR, gloss_fields
 from likeness.maps.lips import across_lips
+from likeness.maps.own import DISPLACEMENT, enlarged
 from likeness.maps.places import HeadFrame, smoothstep
 from likeness.maps.relief import height_of, micro_relief, normals_of
 from likeness.maps.scalp import Hair, hair_of, stubble
@@ -77,7 +78,8 @@ def skin_material(
     whole, dimmed = _dimmed(whole)
     hair = replace(hair, colour=hair.colour + np.float32(np.log(dimmed)))
     lights = tuple(layer.skin.colour.light.relative() / dimmed for layer in layers)
-    return _paint(fused, whole, hair, frame, small, full, sharp, settings.seed), hair, lights
+    broad = reconstruction.maps.get(DISPLACEMENT)
+    return _paint(fused, whole, hair, frame, small, full, sharp, broad, settings.seed), hair, lights
 
 
 def _dimmed(whole: Whole) -> tuple[Whole, float]:
@@ -90,9 +92,22 @@ def _dimmed(whole: Whole) -> tuple[Whole, float]:
 
 
 def _paint(
-    fused: Fused, whole: Whole, hair: Hair, frame: HeadFrame, small: Atlas, full: Atlas, sharp: float, seed: int
+    fused: Fused,
+    whole: Whole,
+    hair: Hair,
+    frame: HeadFrame,
+    small: Atlas,
+    full: Atlas,
+    sharp: float,
+    broad: Floats | None,
+    seed: int,
 ) -> Material:
-    """All maps; sharp: pixels per metre of the sharpest photo. Uses up the detail."""
+    """All maps. Uses up the detail.
+
+    Args:
+        sharp: pixels per metre of the sharpest photo.
+        broad: a method's own relief in metres, which the normals show as well.
+    """
     texel = float(np.sqrt(np.median(full.area[full.area > 0])))
     both = {n: np.maximum(fused.areas[n], small.flipped(fused.areas[n])) for n in ("lips", "brows", "lids")}
     lips = np.clip(small.vertices(both["lips"] * small.area) / np.maximum(small.vertices(small.area), 1e-12), 0, 1)
@@ -132,7 +147,8 @@ def _paint(
         log[~full.inside] = whole.typical[channel]
         albedo[..., channel] = _srgb(log)
 
-    normal = normals_of(height, _pitch(small, full))
+    shown = height if broad is None else height + enlarged(broad, full.size)
+    normal = normals_of(shown, _pitch(small, full))
     normal *= 0.5
     normal += 0.5
     roughness -= 0.06 * micro * bare
