@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from .aside import Aside
-from .transport import ServiceError, Transport
+from .transport import ServiceError, Transport, is_loopback
 from .upload import Upload
 
 __all__ = ["Client", "ServiceError"]
@@ -18,6 +19,8 @@ CHUNK = 1 << 18
 MAX_PICTURE = 1 << 24
 PATIENCE = 180.0
 """Seconds that the server may take over photos: it decodes them, and its worker may have to start first."""
+ELSEWHERE = ("not_here", "no_such_path")
+"""How a server refuses a path of ours whose files it does not see: it is another machine's, behind a tunnel perhaps."""
 
 
 class Client:
@@ -62,6 +65,45 @@ class Client:
     def weights(self) -> list[dict[str, Any]]:
         """What can be installed, and whether it is."""
         return self._list("/v1/weights", "weights")
+
+    def weight_task(self, name: str) -> dict[str, Any]:
+        """What is being done with an entry, or was done last: action, state, fraction, message, bytes_done, …"""
+        return self._task(self._http.json("GET", _weights(name, "/task")))
+
+    def install_weights(self, name: str, accept_licence: bool) -> dict[str, Any]:
+        """Have an entry fetched from its authors, whose terms the user has accepted or not; returns the task."""
+        return self._begin(name, {"accept_licence": accept_licence})
+
+    def give_weights(
+        self, name: str, files: Sequence[Path], progress: Callable[[float], None] | None = None
+    ) -> dict[str, Any]:
+        """Install an entry from files or an archive of the user's, or a folder of them; returns the task.
+
+        A server on this machine reads them where they are, another is sent them; ``progress`` hears the fraction sent
+        and may raise to stop.
+        """
+        if is_loopback(self._http.host):
+            try:
+                return self._begin(name, {"path": str(files[0].absolute())})
+            except ServiceError as error:
+                if error.code not in ELSEWHERE:
+                    raise
+        listed = sorted(f for f in files[0].iterdir() if f.is_file()) if files[0].is_dir() else files
+        body = Upload(listed, noun="file", progress=progress)
+        path = _weights(name, "/install")
+        return self._task(self._http.json("POST", path, body=body, headers=body.headers(), timeout=PATIENCE))
+
+    def verify_weights(self, name: str) -> dict[str, Any]:
+        """Have every number of an entry checked; returns the task, whose ``wrong`` tells at the end."""
+        return self._task(self._http.json("POST", _weights(name, "/verify")))
+
+    def remove_weights(self, name: str) -> dict[str, Any]:
+        """Have an entry removed; returns the task."""
+        return self._task(self._http.json("DELETE", _weights(name)))
+
+    def cancel_weights(self, name: str) -> dict[str, Any]:
+        """Have what is done with an entry stop; what was fetched is kept for the next time."""
+        return self._task(self._http.json("POST", _weights(name, "/cancel")))
 
     def faces(self, paths: Sequence[Path | str]) -> list[dict[str, Any]]:
         """The faces in each photo: boxes (x0, y0, x1, y1) in pixels of the oriented photo, largest first.
@@ -119,6 +161,16 @@ class Client:
         """Ask the server to end in order."""
         self._http.json("POST", "/v1/shutdown")
 
+    def _begin(self, name: str, source: dict[str, Any]) -> dict[str, Any]:
+        body = [json.dumps(source).encode()]
+        headers = {"Content-Type": "application/json", "Content-Length": str(len(body[0]))}
+        return self._task(self._http.json("POST", _weights(name, "/install"), body=body, headers=headers))
+
+    def _task(self, answer: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(answer.get("name"), str) or not isinstance(answer.get("state"), str):
+            raise self._older()
+        return answer
+
     def _send(self, path: str, upload: Upload) -> dict[str, Any]:
         return self._http.json("POST", path, body=upload, headers=upload.headers(), timeout=PATIENCE)
 
@@ -142,3 +194,7 @@ class Client:
 
 def _path(job_id: str, rest: str = "") -> str:
     return f"/v1/jobs/{quote(job_id, safe='')}{rest}"
+
+
+def _weights(name: str, rest: str = "") -> str:
+    return f"/v1/weights/{quote(name, safe='')}{rest}"

@@ -91,7 +91,7 @@ class Work:
 
 
 class JobWatch:
-    """Follows one job from a thread of its own.
+    """Follows one job, or whatever else has a "state", from a thread of its own.
 
     Attributes:
         job: the Job as last heard, None before the first answer.
@@ -103,11 +103,16 @@ class JobWatch:
     PATIENCE = 60.0
     """Seconds without an answer after which the job is given up."""
 
-    def __init__(self, client_factory: Callable[[], Client], job_id: str) -> None:
+    def __init__(
+        self,
+        client_factory: Callable[[], Client],
+        job_id: str,
+        ask: Callable[[Client, str], dict[str, Any]] = Client.job,
+    ) -> None:
         """Start to watch; the factory is asked again when the server is gone (``Supervisor.ensure`` restarts it)."""
         self.job: dict[str, Any] | None = None
         self.lost, self.waiting = "", ""
-        self._factory, self._id = client_factory, job_id
+        self._factory, self._id, self._ask = client_factory, job_id, ask
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"likeness job {job_id}", daemon=True)
         self._thread.start()
@@ -132,7 +137,7 @@ class JobWatch:
         while not self._stop.is_set():
             try:
                 client = client or self._factory()
-                self.job = client.job(self._id)
+                self.job = self._ask(client, self._id)
                 self.waiting, heard = "", time.monotonic()
             except ServiceError as error:
                 client = None

@@ -34,6 +34,7 @@ from . import (
     set_up,
     studio,
     thumbnails,
+    weights,
 )
 
 MODULES: tuple[ModuleType, ...] = (
@@ -47,6 +48,7 @@ MODULES: tuple[ModuleType, ...] = (
     faces,
     photos,
     method,
+    weights,
     reconstruct,
     results,
     backend,

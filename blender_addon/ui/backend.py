@@ -116,6 +116,7 @@ def connect(context: bpy.types.Context) -> list[bool]:
         from .results import heed
 
         now.health, now.methods, now.heads = lists["health"], lists["methods"], lists["heads"]
+        now.weights = lists["weights"]
         heed(bpy.context, lists["jobs"])
         pending.clear()
 
@@ -137,6 +138,7 @@ def _lists(backend: Backend, where: Choice) -> dict[str, Any]:
         "health": client.health(),
         "methods": client.methods(),
         "heads": client.heads(),
+        "weights": client.weights(),
         "jobs": client.jobs(),
     }
 
@@ -161,7 +163,10 @@ def _stop(context: bpy.types.Context, then: Callable[[], object] | None) -> None
 def chosen_anew() -> None:
     """Another backend was chosen: what the last one said is forgotten."""
     now = session()
-    now.methods, now.heads, now.health, now.problem = [], [], {}, ""
+    now.methods, now.heads, now.weights, now.health, now.problem = [], [], [], {}, ""
+    for task in now.weight_tasks.values():
+        task.abandon()
+    now.weight_tasks.clear()
     now.faces.clear()
     now.asked.clear()
     now.forget()

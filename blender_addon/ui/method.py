@@ -11,6 +11,7 @@ import bpy
 from .main import Child
 from .properties import settings_of
 from .session import session
+from .weights import draw_missing
 from .words import licences, paragraph
 
 __all__ = ["CLASSES"]
@@ -100,10 +101,20 @@ class LIKENESS_PT_method(Child, bpy.types.Panel):
         _line(column, "Head Model", LIKENESS_MT_head.bl_idname, head, settings.head)
         for entry in (method, head):
             if entry and not entry["ready"]:
-                paragraph(self.layout, context, f"{entry['title']}: {entry['status']}", icon="ERROR")
+                _draw_lack(self.layout, context, entry)
         if method:
             strictest = method.get("strictest") or licences(method.get("licences") or {})
             paragraph(self.layout, context, f"Licence: {strictest}", icon="COPY_ID")
+
+
+def _draw_lack(layout: bpy.types.UILayout, context: bpy.types.Context, entry: dict[str, Any]) -> None:
+    """What a method or head needs first: as boxes with buttons, else in the backend's words."""
+    needs = entry.get("needs") or []
+    if needs and session().weights:
+        paragraph(layout, context, f"{entry['title']} needs to be installed first:", icon="ERROR")
+        draw_missing(layout, context, needs)
+    else:
+        paragraph(layout, context, f"{entry['title']}: {entry['status']}", icon="ERROR")
 
 
 def _line(layout: bpy.types.UILayout, label: str, menu: str, entry: dict[str, Any] | None, name: str) -> None:

@@ -11,7 +11,7 @@ from .consent import has_agreed, is_elsewhere, may_send
 from .faces import trouble
 from .preferences import preferences
 from .properties import path_of, settings_of
-from .session import session
+from .session import Session, session
 
 __all__ = ["backend_obstacle", "obstacle"]
 
@@ -49,13 +49,17 @@ def obstacle(context: bpy.types.Context) -> str:
     for photo in settings.photos:
         if why := trouble(path_of(photo)):
             return why
-    return _unready(now.methods, settings.method, "method") or _unready(now.heads, settings.head, "head")
+    return _unready(now, now.methods, settings.method, "method") or _unready(now, now.heads, settings.head, "head")
 
 
-def _unready(offered: list[dict[str, Any]], name: str, what: str) -> str:
+def _unready(now: Session, offered: list[dict[str, Any]], name: str, what: str) -> str:
     if not offered or (what == "head" and name == "auto"):
         return ""
     entry = next((e for e in offered if e["name"] == name), None)
     if entry is None:
         return f"This backend has no {what} called {name}; choose another."
-    return "" if entry["ready"] else f"{entry['title']} is not ready: {entry['status']}"
+    if entry["ready"]:
+        return ""
+    if entry.get("needs") and now.weights:
+        return f"{entry['title']} is not ready: install what it needs above, under Method."
+    return f"{entry['title']} is not ready: {entry['status']}"

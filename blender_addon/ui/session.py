@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..link.work import Ticket, Work
     from .connection import Backend
     from .task import Task
+    from .weight_task import WeightTask
 
 __all__ = ["CLASSES", "Session", "drain_and_show", "redraw", "register", "session", "unregister", "wake"]
 
@@ -58,6 +59,9 @@ class Session:
     problem: str = ""
     methods: list[dict[str, Any]] = field(default_factory=list)
     heads: list[dict[str, Any]] = field(default_factory=list)
+    weights: list[dict[str, Any]] = field(default_factory=list)
+    weight_tasks: dict[str, WeightTask] = field(default_factory=dict)
+    """By the entry's name: what is being done with it, or was done last."""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
     faces: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -117,6 +121,7 @@ class Session:
             self.problem,
             task and (task.state, task.text, round(task.total, 2), len(task.notes)),
             made and (made.state, made.stage, made.message, round(made.fraction, 2)),
+            [(t.name, t.state, t.text, round(t.fraction, 2)) for t in self.weight_tasks.values()],
             self.backend.state,
         )
 
@@ -142,7 +147,12 @@ class Session:
             self.task.step()
             if not self.task.going and self.task is not self.ended:
                 self._end_of(self.task)
+        for weight_task in [t for t in self.weight_tasks.values() if t.going]:
+            weight_task.step()
+            if not weight_task.going:
+                self._renew_lists()
         at_work = (self.task and self.task.going) or (self.set_up and self.set_up.state == "running")
+        at_work = at_work or any(t.going for t in self.weight_tasks.values())
         return bool(self.calls or self.appointments or at_work)
 
     def _end_of(self, task: Task) -> None:
@@ -152,6 +162,12 @@ class Session:
         self.ended = task
         self.problem = task.error or self.problem
         refresh(bpy.context)
+
+    def _renew_lists(self) -> None:
+        """Methods and heads may be ready now that were not."""
+        from .backend import connect
+
+        connect(bpy.context)
 
     def wait(self, busy: Callable[[], bool], seconds: float = 86400.0) -> None:
         """For scripts: return when ``busy`` is over. Raises TimeoutError."""
@@ -246,5 +262,7 @@ def unregister() -> None:
             ended.set_up.cancel()
         if ended.task:
             ended.task.abandon()
+        for weight_task in ended.weight_tasks.values():
+            weight_task.abandon()
         ended.backend.stop(for_good=True)
         ended.work.close()

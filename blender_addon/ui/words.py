@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-__all__ = ["licences", "paragraph", "size"]
+__all__ = ["for_buttons", "licences", "paragraph", "size"]
 
 
 def paragraph(
@@ -38,6 +38,11 @@ def _letters(context: bpy.types.Context, icon: bool, width: float | None) -> int
         region = context.region.width if context.region else 300
         width = region / (context.preferences.system.ui_scale or 1.0)  # 0 without windows
     return max(int((width - 60 - 20 * icon) / 6.2), 16)
+
+
+def for_buttons(text: str) -> str:
+    """A sentence of the backend about weights, where it tells of the command line, told of the panel's buttons."""
+    return text.replace("with --from", "with Choose Files")
 
 
 def size(count: float) -> str:

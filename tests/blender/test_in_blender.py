@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 import blenders
+import made_official
 import pytest
 
 INSIDE = Path(__file__).parent / "inside"
 FILES = [path.stem for path in sorted(INSIDE.glob("*.py")) if "\ndef test_" in path.read_text()]
-WITH_BACKEND = ("journey",)
+WITH_BACKEND = ("journey", "weights")
 """Files that talk to a real backend."""
 
 VERSIONS = os.environ.get("LIKENESS_TEST_BLENDERS", "here").split()
@@ -40,6 +41,8 @@ def test_inside_blender(
 ) -> None:
     if name in WITH_BACKEND:
         bpy_environment |= request.getfixturevalue("backend_environment")
+        made_official.write(tmp_path / "official")
+        bpy_environment["LIKENESS_TEST_WEIGHTS"] = str(tmp_path / "official")
     file, room = INSIDE / f"{name}.py", tmp_path / name
     command = [str(python_of(version)), str(INSIDE / "run.py"), str(file), f"--basetemp={room}"]
     done = subprocess.run(command, env=bpy_environment, capture_output=True, text=True, timeout=300, check=False)

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 from made_checkpoint import write_checkpoint
+from made_official import TABLE, texels
 from running import ENDED, ENVIRONMENT, Running, until
 from served import Served, serving
 
@@ -27,23 +29,16 @@ from likeness.service.weights_api import weights_routes
 from likeness.service.workshop import Workshop
 from likeness.weights import catalog, leftovers, store
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from blender_addon.link.client import Client, ServiceError
+
 MOST_MB = 40
 PAD = 36 << 20
 TEXELS = "flame-texture-data"
 """An entry that is fetched from an address without TLS, so that a proxy of ours can be its authors' server."""
 HALF = 1 << 17
 """Bytes after which a download breaks off."""
-TABLE = np.random.default_rng(2).random((20_000, 2))
-
-
-def texels() -> bytes:
-    """The authors' archive, with one small table that hardly packs."""
-    table = io.BytesIO()
-    np.save(table, {"vt": TABLE}, allow_pickle=True)
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr("texture_data_512.npy", table.getvalue())
-    return archive.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -317,3 +312,29 @@ def test_offline_fetches_nothing(tmp_path: Path, web: Served) -> None:
     assert ended["state"] == "failed"
     assert "switched off" in ended["message"]
     assert web.asked == []
+
+
+def test_the_add_ons_client_sends_what_the_server_cannot_see(
+    server: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As over a tunnel: the path is of another machine; and as with a server that is far away from the start."""
+    client = Client(server.about["url"], server.about["token"])
+    folder = ringnet(tmp_path / "mine")
+    sent: list[float] = []
+    for near in (True, False):
+        monkeypatch.setattr("blender_addon.link.client.is_loopback", lambda _, near=near: near)
+        monkeypatch.setattr(Client, "_begin", _not_seen)
+        begun = client.give_weights("ringnet", [folder] if near else sorted(folder.iterdir()), sent.append)
+        assert begun["action"] == "install"
+        until(lambda: client.weight_task("ringnet")["state"] in ENDED, 20, "the install")
+        assert client.weight_task("ringnet")["state"] == "done"
+        assert sent == sorted(sent)
+        assert sent.pop() == 1.0
+        sent.clear()
+    with pytest.raises(ServiceError, match=r"The file .*gone cannot be read") as error:
+        client.give_weights("ringnet", [tmp_path / "gone"])
+    assert error.value.code == "file"
+
+
+def _not_seen(_: Client, name: str, source: dict[str, Any]) -> dict[str, Any]:
+    raise ServiceError("The path is none of a file or folder.", "no_such_path", 422)
