@@ -23,8 +23,8 @@ __all__ = ["load", "load_photos"]
 def load(path: Path | str, name: str | None = None) -> Photo:
     """Read a photo; errors call it `name` where its file is called otherwise.
 
-    JPEG, PNG, WebP, TIFF, AVIF, GIF, BMP, JPEG 2000, and HEIC where pillow-heif is installed; 8 or 16 bits, grey,
-    palette, CMYK and transparent ones too. Orientation and colour profile are applied.
+    JPEG, PNG, WebP, TIFF, AVIF, GIF, BMP, JPEG 2000, plain EXR, and HEIC where pillow-heif is installed; 8 or
+    16 bits, grey, palette, CMYK and transparent ones too. Orientation and colour profile are applied.
 
     Raises:
         PhotoError: one sentence that says what is wrong with the file and what to do.
@@ -48,6 +48,7 @@ def _decoded(image: Image.Image, path: Path, name: str) -> Photo:
         focal, remark = focal_length(image)
         notes += remark
         image.load()
+        notes += getattr(image, "remarks", ())  # of the light in an EXR file
         upright = _upright(image)
         pixels, remarks = to_srgb(upright)
         notes += remarks

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from likeness.errors import PhotoError
 
-__all__ = ["KEPT_PIXELS", "damaged", "measure", "opened"]
+__all__ = ["EXR_MAGIC", "KEPT_PIXELS", "UnsupportedExrError", "damaged", "measure", "opened"]
 
 MAX_BYTES = 512 << 20
 MAX_PIXELS = 100_000_000
@@ -26,13 +26,18 @@ LEAST_SIDE = 64
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "JPEG2000", "PPM"]
 """What is tried; the rest of Pillow's list is no photo, or starts other programs."""
 
-SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF8")
+EXR_MAGIC = b"\x76\x2f\x31\x01"
+SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF8", EXR_MAGIC)
 
 RAW = {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw"}
 HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 # Pillow logs remarks about odd TIFF files; without a handler Python would print them.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+class UnsupportedExrError(Exception):
+    """A whole EXR file of a kind that is not read; says which."""
 
 
 def measure(path: Path, name: str | None = None) -> tuple[int, int]:
@@ -50,9 +55,13 @@ def measure(path: Path, name: str | None = None) -> tuple[int, int]:
 def opened(path: Path, name: str) -> Iterator[Image.Image]:
     """The picture, its header read and its size checked; raises PhotoError."""
     head = _first_bytes(path, name)
-    formats = [*FORMATS, "HEIF"] if _heif(head) else FORMATS
+    formats = FORMATS
     if _heif(head):
         _register_heif(name)
+        formats = [*FORMATS, "HEIF"]
+    elif head.startswith(EXR_MAGIC):
+        _register_exr()
+        formats = ["EXR"]
     if Path(name).suffix.lower() in RAW:
         raise PhotoError(f"{name} is a camera's raw file; develop it and export it as JPEG, PNG or TIFF.")
     with _silence():
@@ -66,6 +75,10 @@ def opened(path: Path, name: str) -> Iterator[Image.Image]:
             ) from error
         except Image.DecompressionBombError as error:
             raise PhotoError(_too_big(name, None)) from error
+        except UnsupportedExrError as error:
+            raise PhotoError(
+                f"{name} is an EXR file {error}; save it as a plain one with ZIP compression, or as 16-bit TIFF."
+            ) from error
         except Exception as error:  # decoders raise all kinds on damaged or hostile files
             raise PhotoError(damaged(name, error)) from error
         with image:
@@ -106,6 +119,12 @@ def _register_heif(name: str) -> None:
             f"{name} is a HEIC photo, which needs a plug-in: run `pip install pillow-heif`, or export it as JPEG."
         ) from error
     pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def _register_exr() -> None:
+    from likeness.photos import exr  # here, as it needs NumPy
+
+    exr.register()
 
 
 def _check_size(image: Image.Image, name: str) -> None:
