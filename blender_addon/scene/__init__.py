@@ -18,6 +18,7 @@ from .mesh import add_modifiers, make_mesh
 from .photo_light import make_photo_light
 from .rig import make_rig
 from .studio import make_studio
+from .subdivision import level_for
 from .views import make_action, make_camera, remember
 
 __all__ = ["Head", "build"]
@@ -48,7 +49,7 @@ def _build(package: Package, name: str, scene: bpy.types.Scene, studio: bool, sh
     identity = package.identity.first(shapes) if package.identity and shapes else None
     mesh = make_mesh(package, make_materials(package), None if identity is None else mean_head(package, identity))
     collection.objects.link(mesh)
-    add_modifiers(mesh, rig)
+    add_modifiers(mesh, rig, level_for(package))
     if identity is not None:
         add_identity(mesh, package, identity)
     add_limits(rig, mesh, package)

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from .head import Head
-from .materials.skin_controls import KNOBS, NODE
+from .materials.skin_controls import AS_BUILT, KNOBS, NODE
 
 __all__ = ["MAPS", "has_map", "knob", "reset", "set_map", "skins", "surface"]
 
@@ -65,6 +65,8 @@ def reset(head: Head) -> None:
     for material in skins(head):
         for name, (value, _, _) in KNOBS.items():
             knob(material, name).default_value = value
+        built: Any = material.node_tree.nodes[NODE].get(AS_BUILT, 0.0)
+        knob(material, "Displacement").default_value = built
         skin = surface(material)
         if skin:
             skin.inputs["Subsurface Weight"].default_value = 1.0

@@ -15,8 +15,6 @@ __all__ = ["add_modifiers", "make_mesh"]
 
 UV_NAME = "UVMap"
 EYE_ATTRIBUTE = "eye_direction"
-DENSE = 10_000
-"""Polygons from which one level of subdivision is enough for a close-up."""
 
 
 def make_mesh(
@@ -110,12 +108,12 @@ def _group(head: bpy.types.Object, name: str, vertex: np.ndarray, weight: np.nda
         group.add(part.tolist(), float(value), "REPLACE")
 
 
-def add_modifiers(head: bpy.types.Object, rig: bpy.types.Object) -> None:
-    """Armature, then Subdivision."""
+def add_modifiers(head: bpy.types.Object, rig: bpy.types.Object, level: int) -> None:
+    """Armature, then Subdivision with so many levels in a render."""
     head.parent = rig
     armature: Any = head.modifiers.new("Armature", "ARMATURE")
     armature.object = rig
     subdivision: Any = head.modifiers.new("Subdivision", "SUBSURF")
     subdivision.levels = 0
-    subdivision.render_levels = 1 if len(head.data.polygons) > DENSE else 2
+    subdivision.render_levels = level
     subdivision.use_limit_surface = False

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from .heads import ForHead, HeadPanel, head_of
+
+if TYPE_CHECKING:
+    from ..scene.head import Head
 
 __all__ = ["CLASSES"]
 
@@ -16,7 +19,7 @@ CHANNELS = (
     ("specular", "Specular", "Strength of the reflection"),
     ("roughness", "Roughness", "Sharpness of the reflection"),
     ("normal", "Normal", "Pores and wrinkles by shading"),
-    ("displacement", "Displacement", "Pores and wrinkles by moving the surface; needs a dense mesh"),
+    ("displacement", "Displacement", "Pores and wrinkles by moving the surface, as finely as it is subdivided"),
 )
 SIZES = (
     ("0", "Full size", "As large as the maps are", 0),
@@ -99,6 +102,37 @@ class LIKENESS_OT_texture_limit(ForHead, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class LIKENESS_OT_adaptive(ForHead, bpy.types.Operator):
+    """Let Cycles subdivide the head as finely as the camera sees it, for displacement in close-ups; takes more time and
+memory. Before Blender 5.0 it is one of the experimental features, which are switched on with it"""  # fmt: skip
+
+    bl_idname = "likeness.adaptive"
+    bl_label = "Adaptive Subdivision"
+
+    on: bpy.props.BoolProperty(name="On", description="Whether Cycles does", default=True)
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs the Subdivision modifier."""
+        from ..scene.subdivision import can_be_adaptive
+
+        if not super().poll(context):
+            return False
+        head = head_of(context)
+        if head and can_be_adaptive(head):
+            return True
+        message: Any = cls
+        message.poll_message_set("The head has no Subdivision modifier, or Cycles is switched off")
+        return False
+
+    def execute(self, context: bpy.types.Context) -> Any:
+        """Switch it."""
+        from ..scene.subdivision import set_adaptive
+
+        set_adaptive(head_of(context), context.scene, self.on)
+        return {"FINISHED"}
+
+
 class LIKENESS_PT_appearance(HeadPanel, bpy.types.Panel):
     """How the skin looks"""
 
@@ -128,6 +162,7 @@ class LIKENESS_PT_appearance(HeadPanel, bpy.types.Panel):
         column = layout.column(align=True)
         for name in ("Detail", "Gloss"):
             column.prop(appearance.knob(skin, name), "default_value", text=name, slider=True)
+        self.subdivision(layout, head)
         surface = appearance.surface(skin)
         if surface:
             column = layout.column(align=True)
@@ -139,11 +174,26 @@ class LIKENESS_PT_appearance(HeadPanel, bpy.types.Panel):
         layout.operator_menu_enum("likeness.texture_limit", "size", icon="TEXTURE")
         layout.operator("likeness.appearance_reset", text="Reset", icon="LOOP_BACK")
 
+    def subdivision(self, layout: bpy.types.UILayout, head: Head) -> None:
+        """How finely displacement can move the surface."""
+        from ..scene.subdivision import is_adaptive, modifier
+
+        found = modifier(head.mesh)
+        if found is None:
+            return
+        row = layout.row(align=True)
+        row.prop(found, "levels", text="Subdivision")
+        row.prop(found, "render_levels", text="Render")
+        on = is_adaptive(head)
+        icon: Any = "CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
+        row.operator("likeness.adaptive", text="Adaptive", icon=icon, depress=on).on = not on
+
 
 CLASSES = (
     LIKENESS_OT_map,
     LIKENESS_OT_confidence,
     LIKENESS_OT_appearance_reset,
+    LIKENESS_OT_adaptive,
     LIKENESS_OT_texture_limit,
     LIKENESS_PT_appearance,
 )

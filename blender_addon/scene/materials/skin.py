@@ -8,7 +8,8 @@ import bpy
 from ...link.package import Material, Package
 from ..graph import Graph, plain, put
 from ..mesh import UV_NAME
-from .skin_controls import NODE, skin_controls
+from ..subdivision import DEEP
+from .skin_controls import AS_BUILT, NODE, skin_controls
 from .wrinkles import add_wrinkles
 
 __all__ = ["skin_shader"]
@@ -90,14 +91,17 @@ def add_relief(
 ) -> None:
     """Normal map and displacement. Both show the same relief, so one knob shares it out between them.
 
-    Wrinkles that expressions bring, in metres, come on top of either.
+    Wrinkles that expressions bring, in metres, come on top of either. What of a displacement the mesh is too coarse for
+    is shown as bump, so that EEVEE and the viewport show it as well.
     """
     displaced = data.maps.get("displacement")
     if displaced and displaced.scale == 0:
         displaced = None
     both = displaced is not None and "normal" in data.maps
-    if not both:
-        put(knobs, "Displacement", 1.0 if displaced else 0.0)
+    deep = displaced is not None and displaced.scale > DEEP
+    share = 1.0 if deep or (displaced and not both) else 0.0
+    put(knobs, "Displacement", share)
+    knobs[AS_BUILT] = share
     if "normal" in data.maps:
         image = graph.image(data.maps["normal"], "normal", -3, 3, "Maps")
         normal = graph.add("ShaderNodeNormalMap", "Normal map", -1, 3, "Relief", space="TANGENT", uv_map=UV_NAME)
@@ -124,9 +128,9 @@ def add_relief(
         # Blender displaces by (height - midlevel) * scale.
         put(node, "Midlevel", -displaced.offset / displaced.scale)
         put(node, "Scale", displaced.scale)
-        share = graph.add("ShaderNodeMath", "Share of the displacement", -2, 4, "Relief", operation="MULTIPLY")
-        share.inputs[0].default_value = displaced.scale
-        graph.tree.links.new(knobs.outputs["Displacement strength"], share.inputs[1])
-        graph.link(share, "Value", node, "Scale")
+        shared = graph.add("ShaderNodeMath", "Share of the displacement", -2, 4, "Relief", operation="MULTIPLY")
+        shared.inputs[0].default_value = displaced.scale
+        graph.tree.links.new(knobs.outputs["Displacement strength"], shared.inputs[1])
+        graph.link(shared, "Value", node, "Scale")
         graph.link(node, "Displacement", output, "Displacement")
-        graph.material.displacement_method = "DISPLACEMENT" if both else "BUMP"
+        graph.material.displacement_method = "BOTH"

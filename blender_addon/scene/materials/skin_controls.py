@@ -8,11 +8,13 @@ from typing import Any
 
 import bpy
 
-__all__ = ["NODE", "skin_controls"]
+__all__ = ["AS_BUILT", "KNOBS", "NODE", "skin_controls"]
 
 NODE = "Skin controls"
 """Name of the node in a material, and of the node group."""
 VERSION = "likeness_version", 1
+AS_BUILT = "likeness_displacement"
+"""Custom property of the node: how much of the relief was displacement when the head was built."""
 STUBBLE = 0.16
 """Specular level of what has no film: the film is what a texel has above it."""
 
@@ -21,7 +23,11 @@ KNOBS: dict[str, tuple[float, float, str]] = {
     "Specular map": (1.0, 1.0, "Strength of the reflection: 0 plain, 1 as in the map"),
     "Roughness map": (1.0, 1.0, "0 plain, 1 as in the map"),
     "Normal map": (1.0, 1.0, "Pores and wrinkles by the normal map: 0 smooth, 1 as in the map"),
-    "Displacement": (0.0, 1.0, "Pores and wrinkles by true displacement instead of the normal map; needs a dense mesh"),
+    "Displacement": (
+        0.0,
+        1.0,
+        "Pores and wrinkles by displacement, and bump where the mesh is coarse, not by the normal map",
+    ),
     "Detail": (1.0, 3.0, "Depth of pores and wrinkles, 1 as they were reconstructed"),
     "Gloss": (1.0, 2.0, "0 powdered, 1 as it was reconstructed, 2 oily"),
     "Confidence view": (0.0, 1.0, "Show what the photos showed (green) and what was completed (orange)"),

@@ -112,6 +112,21 @@ def test_reset(skin: Any) -> None:
     assert (surface["Subsurface Weight"].default_value, surface["Subsurface Scale"].default_value) == (weight, scale)
 
 
+def test_adaptive_subdivision(skin: Any, scene: bpy.types.Scene) -> None:
+    """Where this version of Blender has it: on the object, or on the modifier."""
+    head = bpy.context.object
+    modifier = head.modifiers["Subdivision"]
+    owner = head.cycles if bpy.app.version < (5, 0, 0) else modifier
+    assert not owner.use_adaptive_subdivision
+    assert OPS.adaptive(on=True) == {"FINISHED"}
+    assert owner.use_adaptive_subdivision
+    assert bpy.app.version >= (5, 0, 0) or scene.cycles.feature_set == "EXPERIMENTAL"
+    assert OPS.adaptive(on=False) == {"FINISHED"}
+    assert not owner.use_adaptive_subdivision
+    head.modifiers.remove(modifier)
+    assert not OPS.adaptive.poll()
+
+
 @pytest.mark.parametrize("size", ["1024", "256", "0"])
 def test_texture_size_in_the_viewport(skin: Any, scene: bpy.types.Scene, size: str) -> None:
     assert OPS.texture_limit(size=size) == {"FINISHED"}
