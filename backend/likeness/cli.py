@@ -1,4 +1,4 @@
-"""The command line: ``likeness reconstruct | blend | methods | heads | weights | serve | doctor``."""
+"""The command line: ``likeness reconstruct | blend | methods | heads | weights | train | serve | doctor``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from likeness import __version__, cli_weights
+from likeness import __version__, cli_train, cli_weights
 from likeness.console import fail, reporter, say
 from likeness.errors import LikenessError, OutputError
 from likeness.progress import Progress
@@ -108,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     c.set_defaults(run=_heads)
 
     cli_weights.add_commands(commands)
+    cli_train.add_commands(commands, _whole)
 
     c = commands.add_parser("serve", help="the HTTP service that Blender talks to")
     c.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")
