@@ -101,3 +101,25 @@ def write_official(folder: Path) -> None:
         assert fields[field].shape == tuple(shape), name
         fields[field] = fill(name, tuple(shape), kind) * np.float32(scale)
     (folder / "vrn-unguided.t7").write_bytes(Writer().value(network))
+
+
+def write_relief(folder: Path, depth: np.ndarray, rank: int = 48) -> None:
+    """A network of the same kinds of modules that draws a solid of a given depth (192, 192) in pixels.
+
+    Zero padding tells a convolution as long as the picture where it is: one along each axis draws a map of low rank.
+    """
+    u, s, vt = np.linalg.svd(depth)
+    side = len(depth)
+    down, along = convolution(1, rank, (2 * side - 1, 1)), convolution(rank, 1, (1, 2 * side - 1))
+    for module, values in ((down, u[:, :rank] * s[:rank]), (along, vt[:rank].T)):
+        steps = np.diff(values, axis=0, prepend=0.0).T[
+            :, ::-1
+        ]  # (rank, side): a window that grows by one at each place
+        weight = module[1]["weight"].reshape(rank, 2 * side - 1)
+        weight[:, :side] = steps
+    blank, slices = convolution(3, 1), convolution(1, 200)
+    blank[1]["bias"][:] = 1
+    slices[1]["weight"][:] = 4
+    slices[1]["bias"][:] = -4 * np.arange(200) / 2
+    network = sequence(blank, down, along, both(sequence(slices, SIGMOID)))
+    (folder / "vrn-unguided.t7").write_bytes(Writer().value(network))

@@ -72,9 +72,13 @@ class Square:
 
 def sampled(pixels: NDArray[np.uint8], places: Floats) -> NDArray[np.float32]:
     """A photo (H, W, 3) in 0..1 at places (..., 2) between its pixels, black outside: (..., 3)."""
+    low = np.maximum(np.floor(places.min((0, 1))).astype(int) - 1, 0)
+    high = np.maximum(np.ceil(places.max((0, 1))).astype(int) + 2, low + 2)
+    pixels = np.pad(pixels[low[1] : high[1], low[0] : high[0]], ((0, 1), (0, 1), (0, 0)))
+    places = places - low
     height, width = pixels.shape[:2]
     flat = torch.from_numpy(places.reshape(1, 1, -1, 2)) / torch.tensor([width - 1, height - 1]) * 2 - 1
-    photo = torch.from_numpy(pixels).permute(2, 0, 1)[None].double() / 255
+    photo = torch.tensor(pixels).permute(2, 0, 1)[None].double() / 255
     found = functional.grid_sample(photo, flat, "bilinear", "zeros", align_corners=True)
     picture: NDArray[np.float32] = found[0, :, 0].T.reshape(*places.shape[:-1], 3).float().numpy()
     return picture
