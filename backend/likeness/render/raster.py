@@ -45,7 +45,7 @@ class Raster:
 
 
 @cache
-def _start() -> None:
+def start() -> None:
     """Start Warp; its C library must not tell every user without a GPU that there is none."""
     try:
         kept = None if torch.cuda.is_available() else os.dup(2)
@@ -75,7 +75,7 @@ def rasterise(points: Tensor, triangles: Tensor, width: int, height: int, *, cul
     Returns:
         The raster, on the points' device; where two triangles are equally near, the first one shows.
     """
-    _start()
+    start()
     device = str(points.device) if points.device.type == "cuda" else "cpu"
     corners = wp.from_torch(points.detach().float().contiguous(), dtype=wp.vec3)
     faces = wp.from_torch(triangles.to(points.device, torch.int32).contiguous())
