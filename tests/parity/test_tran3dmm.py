@@ -17,7 +17,7 @@ from fill import fill
 from scipy.io import savemat
 
 from likeness.errors import WeightsError
-from likeness.heads.bfm_tran import TexturedBfm, trimmed
+from likeness.heads.bfm_tran import TranBfm, trimmed
 from likeness.methods.tran3dmm_model import OF_BOX, OF_POINTS, Regressor, crop
 from likeness.networks.resnet_caffe import ResNet101, from_caffe
 from likeness.weights import catalog, store
@@ -197,8 +197,10 @@ def test_bases_of_the_cut_model(numbers: Any, fields: dict[str, Any], name: str)
 
 def test_shape_and_texture(numbers: Any, fields: dict[str, Any]) -> None:
     shape, texture = np.split(numbers["model.features"].reshape(-1), 2)
-    face = TexturedBfm.of(fields)
-    vertices, colours = face.model.metres(shape) / face.model.unit, face.texture(texture)
+    face = TranBfm.of(fields)
+    assert face.model.colours is not None
+    vertices = face.model.metres(shape) / face.model.unit
+    colours = 255 * np.clip(face.model.colours.of(texture), 0, 1)
     near(vertices, numbers["model.S"])
     near(colours, numbers["model.T"])
     assert colours.min() >= 0

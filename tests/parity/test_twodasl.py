@@ -202,9 +202,10 @@ def test_the_authors_stored_outputs_with_the_real_basis(numbers: Any, regressor:
 
 def test_a_region_and_its_landmarks_go_together() -> None:
     points = np.random.default_rng(0).uniform(100, 300, (68, 2))
-    roi = roi_from_points((points - 0.5).T)
+    roi = roi_from_points(points.T)
     left, top, right, bottom = (round(v) for v in roi)
-    corners = in_crop(np.array([[left, top], [right, bottom], [(left + right) / 2, top]]), roi)
+    # The edges of the region's pixels; a pixel's centre is a whole number.
+    corners = in_crop(np.array([[left, top], [right, bottom], [(left + right) / 2, top]]) - 0.5, roi)
     np.testing.assert_allclose(corners, [[0, 120, 60], [0, 120, 0]])
 
 

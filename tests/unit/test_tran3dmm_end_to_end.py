@@ -18,7 +18,7 @@ from likeness import faces, package, photos
 from likeness.assemble import assemble
 from likeness.errors import WeightsError
 from likeness.heads.base import HeadModel
-from likeness.heads.bfm_tran import TexturedBfm
+from likeness.heads.bfm_tran import TranBfm
 from likeness.methods.base import Reconstruction, Settings
 from likeness.methods.registry import find_method, missing, status
 from likeness.methods.tran3dmm import loaded
@@ -131,7 +131,12 @@ def test_its_own_mesh_is_the_person_in_the_models_colours(made: Reconstruction) 
     told = np.tensordot(SHAPE, face_model.model.shape, 1)
     np.testing.assert_allclose(made.mesh.vertices, 1e-3 * (face_model.model.mean + told), atol=1e-6)
     assert abs(told).max() > 1  # millimetres
-    np.testing.assert_allclose(255 * made.mesh.colours, face_model.texture(TEXTURE), atol=1e-3)
+    assert face_model.model.colours is not None
+    skin = np.clip(face_model.model.colours.of(TEXTURE), 0, 1)
+    np.testing.assert_allclose(made.mesh.colours, skin, atol=1e-6)
+    # The same on the head: what is drawn of its texture has the mesh's colours.
+    drawn = made.maps["albedo_model"][made.maps["albedo_model"].any(2)] / 255
+    np.testing.assert_allclose(drawn.mean(0), skin.mean(0), atol=0.1)
     assert made.mesh.colours[:, 0].mean() > made.mesh.colours[:, 2].mean() + 0.2  # red comes first
     a, b, c = (made.mesh.vertices[made.mesh.triangles[:, k]] for k in range(3))
     assert np.cross(b - a, c - a)[:, 2].sum() > 0
@@ -164,7 +169,7 @@ def test_what_is_kept_of_a_photo(made: Reconstruction) -> None:
 
 
 def test_an_expression_is_found_in_its_own_landmarks(home: Path) -> None:
-    face_model: TexturedBfm = loaded()[1]
+    face_model: TranBfm = loaded()[1]
     model = face_model.model
     rest = model.metres(SHAPE)
     weights = np.zeros(len(KEYS), np.float32)

@@ -58,7 +58,7 @@ def write(folder: Path, head: HeadModel, face: faces.Face) -> None:
     points = face.landmarks[list(IBUG68)]
     roi = roi_from_points((points[:, :2] - 0.5).T)
     # 3DDFA's crop: y up, pixels counted from 1 at the first one's centre.
-    x, y = in_crop(points[:, :2], roi)
+    x, y = in_crop(points[:, :2] - 0.5, roi)
     z = points[:, 2] * 120 / (roi[2] - roi[0])
     scale, rotation, shift = similarity(marks, np.stack([x + 0.5, 120.5 - y, -z], 1))
     affine = np.concatenate([scale * rotation, shift[:, None]], 1)

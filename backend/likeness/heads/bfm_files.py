@@ -11,6 +11,15 @@ from numpy.typing import NDArray
 
 from likeness.errors import HeadError
 from likeness.heads.bfm import DECIMETRE, MICROMETRE, MILLIMETRE, Bfm, Colours
+from likeness.heads.bfm_arrays import (
+    basis_of,
+    colours_of,
+    demand,
+    landmarks_numbered,
+    numbered,
+    rows_of,
+    scaled_columns,
+)
 from likeness.weights import catalog, store
 
 __all__ = ["FRONT", "basel_2009", "basel_hdf5", "cut_front", "front", "open_bfm", "open_front"]
@@ -47,20 +56,20 @@ def cut_front(basel: Arrays, expression: Arrays, info: Arrays, front: NDArray[An
     Raises:
         HeadError: an array is missing, or numbers point outside of what they number.
     """
-    _demand(basel, ("shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV"), "01_MorphableModel.mat")
-    _demand(expression, ("components", "deviation"), "Exp_Pca.bin")
-    of_expression = _places(front, len(expression["components"]) // 3, "BFM_front_idx.mat")
-    trimmed = _places(trim, len(basel["shapeMU"]) // 3, "BFM_exp_idx.mat")
+    demand(basel, ("shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV"), "01_MorphableModel.mat")
+    demand(expression, ("components", "deviation"), "Exp_Pca.bin")
+    of_expression = numbered(front, len(expression["components"]) // 3, "BFM_front_idx.mat")
+    trimmed = numbered(trim, len(basel["shapeMU"]) // 3, "BFM_exp_idx.mat")
     if of_expression.max() >= len(trimmed):
         raise HeadError("BFM_front_idx.mat and BFM_exp_idx.mat do not go together; use the files of one edition.")
-    at = _rows(trimmed[of_expression])
-    moods = _scaled(expression["components"], expression["deviation"], _rows(of_expression), EXPRESSIONS)
+    at = rows_of(trimmed[of_expression])
+    moods = scaled_columns(expression["components"], expression["deviation"], rows_of(of_expression), EXPRESSIONS)
     made = {
         "meanshape": basel["shapeMU"].reshape(1, -1)[:, at] / TO_DECIMETRES,
         "meantex": basel["texMU"].reshape(1, -1)[:, at],
-        "idBase": _scaled(basel["shapePC"], basel["shapeEV"], at, IDENTITY) / TO_DECIMETRES,
+        "idBase": scaled_columns(basel["shapePC"], basel["shapeEV"], at, IDENTITY) / TO_DECIMETRES,
         "exBase": moods / TO_DECIMETRES,
-        "texBase": _scaled(basel["texPC"], basel["texEV"], at, TEXTURE),
+        "texBase": scaled_columns(basel["texPC"], basel["texEV"], at, TEXTURE),
     }
     return {**info, **made}
 
@@ -71,7 +80,7 @@ def front(fields: Arrays, source: str = "BFM_model_front.mat") -> Bfm:
     Raises:
         HeadError: a field is missing, or does not go with the others.
     """
-    _demand(fields, ("meanshape", "meantex", "idBase", "exBase", "texBase", "tri", "keypoints"), source)
+    demand(fields, ("meanshape", "meantex", "idBase", "exBase", "texBase", "tri", "keypoints"), source)
     mean = np.asarray(fields["meanshape"], np.float32).reshape(-1, 3)
     V = len(mean)
     masks = {}
@@ -79,17 +88,17 @@ def front(fields: Arrays, source: str = "BFM_model_front.mat") -> Bfm:
         masks["skin"] = np.asarray(fields["skinmask"]).reshape(-1) > 0.5
     if "frontmask2_idx" in fields:
         masks["front"] = np.zeros(V, bool)
-        masks["front"][_places(fields["frontmask2_idx"], V, source)] = True
+        masks["front"][numbered(fields["frontmask2_idx"], V, source)] = True
     if any(mask.shape != (V,) for mask in masks.values()):
         raise HeadError(f"{source} has a mask that does not fit its {V} vertices; use the files of one edition.")
     return Bfm(
         mean - mean.mean(0, dtype=np.float64).astype(np.float32),
-        _basis(fields["idBase"], V, source),
-        _basis(fields["exBase"], V, source),
-        _keypoints(fields["keypoints"], V, source),
-        _places(fields["tri"], V, source).reshape(-1, 3),
+        basis_of(fields["idBase"], V, source),
+        basis_of(fields["exBase"], V, source),
+        landmarks_numbered(fields["keypoints"], V, source),
+        numbered(fields["tri"], V, source).reshape(-1, 3),
         unit=DECIMETRE,
-        colours=_colours(fields["meantex"], fields["texBase"], V, source),
+        colours=colours_of(fields["meantex"], fields["texBase"], V, source),
         masks=masks,
     )
 
@@ -110,29 +119,31 @@ def basel_2009(basel: Arrays, expression: Arrays | None = None, places: Arrays |
         HeadError: an array is missing, or they do not go together.
     """
     source = "01_MorphableModel.mat"
-    _demand(basel, ("shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV", "tl"), source)
+    demand(basel, ("shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV", "tl"), source)
     mean = np.asarray(basel["shapeMU"], np.float32).reshape(-1, 3)
     V, every = len(mean), np.arange(basel["shapeMU"].size)
     moods, keypoints = np.zeros((0, V, 3), np.float32), np.full(68, -1)
     if places is not None:
-        selected = _places(places["select_id"], V, "select_vertex_id.mat")
-        keypoints = selected[_keypoints(places["keypoints"], len(selected), "facemodel_info.mat")]
+        selected = numbered(places["select_id"], V, "select_vertex_id.mat")
+        keypoints = selected[landmarks_numbered(places["keypoints"], len(selected), "facemodel_info.mat")]
         if expression is not None:
-            trimmed = _places(places["trimIndex"], V, "BFM_exp_idx.mat")
-            flat = _scaled(expression["components"], expression["deviation"], slice(None), len(expression["deviation"]))
+            trimmed = numbered(places["trimIndex"], V, "BFM_exp_idx.mat")
+            flat = scaled_columns(
+                expression["components"], expression["deviation"], slice(None), len(expression["deviation"])
+            )
             if len(flat) != 3 * len(trimmed):
                 raise HeadError("Exp_Pca.bin and BFM_exp_idx.mat do not go together; use the files of one edition.")
             moods = np.zeros((flat.shape[1], V, 3), np.float32)
             moods[:, trimmed] = flat.T.reshape(len(moods), -1, 3)
     return Bfm(
         mean,
-        _basis(_scaled(basel["shapePC"], basel["shapeEV"], every, basel["shapeEV"].size), V, source),
+        basis_of(scaled_columns(basel["shapePC"], basel["shapeEV"], every, basel["shapeEV"].size), V, source),
         moods,
         keypoints,
-        outward(mean, _places(basel["tl"], V, source).reshape(-1, 3)),
+        outward(mean, numbered(basel["tl"], V, source).reshape(-1, 3)),
         unit=MICROMETRE,
-        colours=_colours(
-            basel["texMU"], _scaled(basel["texPC"], basel["texEV"], every, basel["texEV"].size), V, source
+        colours=colours_of(
+            basel["texMU"], scaled_columns(basel["texPC"], basel["texEV"], every, basel["texEV"].size), V, source
         ),
     )
 
@@ -146,17 +157,17 @@ def basel_hdf5(arrays: Arrays, source: str = "the Basel Face Model") -> Bfm:
         HeadError: a data set is missing, or they do not go together.
     """
     parts = ("shape", "expression", "color")
-    _demand(
+    demand(
         arrays, tuple(f"{part}/model/{name}" for part in parts for name in ("mean", "pcaBasis", "pcaVariance")), source
     )
-    _demand(arrays, ("shape/representer/cells",), source)
+    demand(arrays, ("shape/representer/cells",), source)
     means = {part: np.asarray(arrays[f"{part}/model/mean"], np.float32).reshape(-1) for part in parts}
     V = len(means["shape"]) // 3
     if any(mean.shape != (3 * V,) for mean in means.values()):
         raise HeadError(f"{source} has means of different lengths; get the file again.")
     mean = (means["shape"] + means["expression"]).reshape(V, 3)
     bases = {
-        part: _scaled(
+        part: scaled_columns(
             arrays[f"{part}/model/pcaBasis"],
             np.sqrt(np.maximum(arrays[f"{part}/model/pcaVariance"], 0)),
             slice(None),
@@ -164,15 +175,15 @@ def basel_hdf5(arrays: Arrays, source: str = "the Basel Face Model") -> Bfm:
         )
         for part in parts
     }
-    cells = _places(np.asarray(arrays["shape/representer/cells"]).T + 1, V, source).reshape(-1, 3)
+    cells = numbered(np.asarray(arrays["shape/representer/cells"]).T + 1, V, source).reshape(-1, 3)
     return Bfm(
         mean,
-        _basis(bases["shape"], V, source),
-        _basis(bases["expression"], V, source),
+        basis_of(bases["shape"], V, source),
+        basis_of(bases["expression"], V, source),
         np.full(68, -1),
         outward(mean, cells),
         unit=MILLIMETRE,
-        colours=Colours(means["color"].reshape(V, 3), _basis(bases["color"], V, source)),
+        colours=Colours(means["color"].reshape(V, 3), basis_of(bases["color"], V, source)),
     )
 
 
@@ -245,52 +256,3 @@ def _data_arrays() -> Arrays:
     """What Deep3D's index files hold, by their own names."""
     weights = store.open_weights(DATA)
     return {name.split("/")[-1]: weights.tensor(name) for name in weights.names()}
-
-
-# --- Arrays
-
-
-def _demand(arrays: Arrays, names: tuple[str, ...], source: str) -> None:
-    for name in names:
-        if name not in arrays:
-            raise HeadError(f"{source} lacks {name}; it is another file than its name says.")
-
-
-def _places(numbers: NDArray[Any], count: int, source: str) -> Ints:
-    """Numbers counted from 1, of whatever type, as places (n,) among ``count``."""
-    places = np.asarray(numbers).reshape(-1).astype(np.int64) - 1
-    if not len(places) or places.min() < 0 or places.max() >= count:
-        raise HeadError(f"{source} numbers vertices that do not exist; use the files of one edition.")
-    return places
-
-
-def _keypoints(numbers: NDArray[Any], count: int, source: str) -> Ints:
-    if np.size(numbers) != 68:
-        raise HeadError(f"{source} has {np.size(numbers)} landmarks where 68 belong; use the files of one edition.")
-    return _places(numbers, count, source)
-
-
-def _rows(vertices: Ints) -> Ints:
-    """Rows of x, y, z of vertices (n,), (3n,)."""
-    return (3 * vertices[:, None] + np.arange(3)).reshape(-1)
-
-
-def _scaled(components: NDArray[Any], deviations: NDArray[Any], rows: Ints | slice, count: int) -> NDArray[Any]:
-    """The first columns of components (3V, K) at some rows, times their deviations (K,)."""
-    scaled: NDArray[Any] = components[rows, :count] * np.asarray(deviations).reshape(1, -1)[:, :count]
-    return scaled
-
-
-def _basis(columns: NDArray[Any], vertices: int, source: str) -> Floats:
-    """(K, V, 3) from columns (3V, K)."""
-    if columns.ndim != 2 or len(columns) != 3 * vertices:
-        raise HeadError(f"{source} has a basis that does not fit its {vertices} vertices; get the file again.")
-    return np.ascontiguousarray(np.asarray(columns, np.float32).T).reshape(-1, vertices, 3)
-
-
-def _colours(mean: NDArray[Any], basis: NDArray[Any], vertices: int, source: str) -> Colours:
-    """From 0..255."""
-    flat = np.asarray(mean, np.float32).reshape(-1, 3) / 255
-    if len(flat) != vertices:
-        raise HeadError(f"{source} has colours of {len(flat)} vertices and shapes of {vertices}; get the file again.")
-    return Colours(flat, _basis(basis, vertices, source) / np.float32(255))

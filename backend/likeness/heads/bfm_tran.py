@@ -13,16 +13,25 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.errors import HeadError
 from likeness.heads.bfm import MILLIMETRE, Bfm
+from likeness.heads.bfm_arrays import (
+    basis_of,
+    colours_of,
+    demand,
+    landmarks_numbered,
+    numbered,
+    rows_of,
+    scaled_columns,
+)
 
-__all__ = ["COMPONENTS", "TexturedBfm", "trimmed"]
+__all__ = ["TranBfm", "trimmed"]
 
 Arrays = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
 
 COMPONENTS = 99
 """Of shape, and of texture."""
+LANDMARKS = ("innerLandmarkIndex", "outerLandmarkIndex")
 
 
 def trimmed(basel: Arrays, selection: Arrays, expression: Arrays | None = None) -> dict[str, NDArray[Any]]:
@@ -41,10 +50,10 @@ def trimmed(basel: Arrays, selection: Arrays, expression: Arrays | None = None) 
     Raises:
         HeadError: an array is missing, or the files do not go together.
     """
-    _demand(selection, ("vertex_indices", "vertex_expr_ref", "tx", "faces"), "mod_struct_expr.mat")
-    _demand(basel, ("shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV"), "01_MorphableModel.mat")
-    kept = _places(selection["vertex_indices"], len(basel["shapeMU"]) // 3, "01_MorphableModel.mat")
-    rows = (3 * kept[:, None] + np.arange(3)).ravel()
+    demand(selection, ("vertex_indices", "vertex_expr_ref", "tx", "faces", *LANDMARKS), "mod_struct_expr.mat")
+    demand(basel, ("shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV"), "01_MorphableModel.mat")
+    kept = numbered(selection["vertex_indices"], len(basel["shapeMU"]) // 3, "mod_struct_expr.mat")
+    rows = rows_of(kept)
     mean = np.asarray(basel["shapeMU"], np.float64)[rows].reshape(-1, 1) / 1000
     mean[0::3] += float(np.asarray(selection["tx"]).reshape(-1)[0])
     fields: dict[str, NDArray[Any]] = {
@@ -55,13 +64,12 @@ def trimmed(basel: Arrays, selection: Arrays, expression: Arrays | None = None) 
         "texMU": np.asarray(basel["texMU"])[rows].reshape(-1, 1),
         "texPC": np.asarray(basel["texPC"])[rows, :COMPONENTS],
         "texEV": np.asarray(basel["texEV"]).reshape(-1, 1)[:COMPONENTS],
+        **{name: selection[name].reshape(-1, 1) for name in LANDMARKS},
     }
-    fields |= {n: selection[n].reshape(-1, 1) for n in ("innerLandmarkIndex", "outerLandmarkIndex") if n in selection}
     if expression is not None:
-        _demand(expression, ("mu_exp", "w_exp"), "Model_Expression.mat")
+        demand(expression, ("mu_exp", "w_exp"), "Model_Expression.mat")
         of = np.asarray(selection["vertex_expr_ref"]).reshape(-1)[kept]
-        at = _places(of, len(expression["mu_exp"]) // 3, "Model_Expression.mat")
-        rows = (3 * at[:, None] + np.arange(3)).ravel()
+        rows = rows_of(numbered(of, len(expression["mu_exp"]) // 3, "mod_struct_expr.mat"))
         fields |= {
             "expMU": np.asarray(expression["mu_exp"], np.float64)[rows].reshape(-1, 1) / 1000,
             "expPC": np.asarray(expression["w_exp"])[rows] / 1000,
@@ -71,21 +79,18 @@ def trimmed(basel: Arrays, selection: Arrays, expression: Arrays | None = None) 
 
 
 @dataclass(frozen=True, eq=False)
-class TexturedBfm:
-    """A face of shape and colour.
+class TranBfm:
+    """The cut model.
 
     Attributes:
-        model: its shape, a coefficient of 1 being one standard deviation; its expression where that is installed.
+        model: millimetres, with colours; a coefficient of 1 of shape or colour is one standard deviation.
         expression_mean: (V, 3) float32 millimetres that come with any expression.
-        expression_spread: (E,) float32 standard deviations of its coefficients.
-        mean: (V, 3) float32 and colours: (99, V, 3) float32, RGB in 0..255.
+        expression_spread: (E,) float32 standard deviations of its coefficients; E is 0 where it was not installed.
     """
 
     model: Bfm
     expression_mean: Floats
     expression_spread: Floats
-    mean: Floats
-    colours: Floats
 
     @classmethod
     def of(cls, fields: Arrays, source: str = "BaselFaceModel_mod.mat") -> Self:
@@ -94,57 +99,25 @@ class TexturedBfm:
         Raises:
             HeadError: one is missing, or does not go with the others.
         """
-        _demand(fields, ("faces", "shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV"), source)
-        _demand(fields, ("innerLandmarkIndex",), source)
-        rows = np.size(fields["shapeMU"])
-        V = rows // 3
-
-        def vectors(name: str, columns: int = COMPONENTS) -> Floats:
-            taken = np.asarray(fields[name], np.float32)
-            if taken.shape != (rows, columns):
-                raise HeadError(f"{source} has {name} of shape {taken.shape} where {(rows, columns)} belongs.")
-            return np.ascontiguousarray(taken.T).reshape(columns, V, 3)
-
-        faces = _places(fields["faces"], V, source).reshape(-1, 3)
-        keypoints = _places(fields["innerLandmarkIndex"], V, source)
-        if len(keypoints) != 68:
-            raise HeadError(f"{source} has {len(keypoints)} landmarks where 68 belong.")
-        shape = vectors("shapePC") * np.asarray(fields["shapeEV"], np.float32).reshape(-1, 1, 1)
-        colours = vectors("texPC") * np.asarray(fields["texEV"], np.float32).reshape(-1, 1, 1)
+        demand(fields, ("faces", "shapeMU", "shapePC", "shapeEV", "texMU", "texPC", "texEV", LANDMARKS[0]), source)
+        mean = np.asarray(fields["shapeMU"], np.float32).reshape(-1, 3)
+        V, every = len(mean), slice(None)
         moods = np.size(fields["expEV"]) if "expPC" in fields else 0
-        return cls(
-            Bfm(
-                np.asarray(fields["shapeMU"], np.float32).reshape(V, 3),
-                shape,
-                vectors("expPC", moods) if moods else np.zeros((0, V, 3), np.float32),
-                keypoints,
-                faces,
-                unit=MILLIMETRE,
+        still = np.zeros((3 * V, 0), np.float32)
+        model = Bfm(
+            mean,
+            basis_of(scaled_columns(fields["shapePC"], fields["shapeEV"], every, COMPONENTS), V, source),
+            basis_of(fields["expPC"] if moods else still, V, source),
+            # The inner ones differ from the outer ones on the contour alone.
+            landmarks_numbered(fields[LANDMARKS[0]], V, source),
+            numbered(fields["faces"], V, source).reshape(-1, 3),
+            unit=MILLIMETRE,
+            colours=colours_of(
+                fields["texMU"], scaled_columns(fields["texPC"], fields["texEV"], every, COMPONENTS), V, source
             ),
-            np.asarray(fields["expMU"] if moods else np.zeros(rows), np.float32).reshape(V, 3),
+        )
+        return cls(
+            model,
+            np.asarray(fields["expMU"] if moods else np.zeros(3 * V), np.float32).reshape(V, 3),
             np.asarray(fields["expEV"] if moods else np.zeros(0), np.float32).reshape(-1),
-            np.asarray(fields["texMU"], np.float32).reshape(V, 3),
-            colours,
         )
-
-    def texture(self, coefficients: Floats) -> Floats:
-        """(V, 3) RGB in 0..255 from coefficients (99,)."""
-        flat = coefficients @ self.colours.reshape(len(self.colours), -1)
-        seen: Floats = np.clip(self.mean + flat.reshape(-1, 3), 0, 255)
-        return seen
-
-
-def _demand(arrays: Arrays, names: tuple[str, ...], source: str) -> None:
-    for name in names:
-        if name not in arrays:
-            raise HeadError(f"{source} lacks {name}; it is not the file that 3dmm_cnn uses.")
-
-
-def _places(numbers: NDArray[Any], count: int, source: str) -> NDArray[np.int64]:
-    """Numbers counted from 1 as places (n,) among ``count``."""
-    places: NDArray[np.int64] = np.asarray(numbers).reshape(-1).astype(np.int64) - 1
-    if not len(places) or places.min() < 0 or places.max() >= count:
-        raise HeadError(
-            f"{source} and the numbers of 3dmm_cnn's vertices do not go together; use files of one edition."
-        )
-    return places

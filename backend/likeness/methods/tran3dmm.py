@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.face import Face
 from likeness.fitting.known import stances
-from likeness.heads.bfm_tran import TexturedBfm, trimmed
+from likeness.heads.bfm_tran import TranBfm, trimmed
 from likeness.heads.embedding_points import IBUG68
 from likeness.heads.expressions import ARKIT
 from likeness.heads.library import open_head
@@ -18,6 +18,7 @@ from likeness.heads.registration import Laid
 from likeness.heads.transfer import onto_head
 from likeness.methods.base import Licences, Reconstruction, Settings, View
 from likeness.methods.bfm_family import Animated, aggregated
+from likeness.methods.flame_family import landmarks68, rounded
 from likeness.methods.registry import register
 from likeness.methods.tran3dmm_expression import expression_seen
 from likeness.methods.tran3dmm_model import Regressor, crop
@@ -67,6 +68,7 @@ class Tran3DMM:
         model = face_model.model
         rest = model.metres(shape)
         assert model.triangles is not None
+        assert model.colours is not None
         head = open_head(settings.head, progress).with_expressions(ARKIT)
         solid = rest.astype(np.float64)
         rigged = onto_head(head, solid, model.triangles, solid[model.keypoints], progress)
@@ -78,28 +80,29 @@ class Tran3DMM:
         )
         moods = [_mood(face_model, rest, view, rigged.laid) for view in views]
         told = [
-            {"shape": _told(a), "texture": _told(b), "expression": _told(mood)}
+            {"shape": rounded(a), "texture": rounded(b), "expression": rounded(mood)}
             for (a, b), mood in zip(seen, moods, strict=True)
         ]
         details = {"files": files, "photos": told}
-        colours = face_model.texture(texture) / 255
-        return Animated(rest, model.triangles, head, rigged, views).reconstruction(self.name, colours, details)
+        animated = Animated(rest, model.triangles, head, rigged, views)
+        skin = np.clip(model.colours.of(texture), 0, 1)
+        maps = {"albedo_model": animated.colour_map(skin, settings.texture_size)}
+        return animated.reconstruction(self.name, skin, details, maps)
 
 
 def look(face: Face, regressor: Regressor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The coefficients (99,) of shape and (99,) of texture that the network sees in a face."""
     picture = np.ascontiguousarray(face.photo.pixels[..., ::-1])
-    # The original counts from the first pixel's centre.
-    points = face.landmarks[list(IBUG68), :2] - 0.5
+    points = landmarks68(face)
     return regressor.coefficients(crop(picture, (*points.min(0), *points.max(0))))
 
 
-def _mood(face_model: TexturedBfm, rest: NDArray[np.float32], view: View, laid: Laid) -> NDArray[np.float32]:
+def _mood(face_model: TranBfm, rest: NDArray[np.float32], view: View, laid: Laid) -> NDArray[np.float32]:
     points = view.face.landmarks[list(IBUG68), :2]
     return expression_seen(face_model, rest, points, lambda places: view.camera.project(laid.home(places)))
 
 
-def loaded() -> tuple[Regressor, TexturedBfm, dict[str, str]]:
+def loaded() -> tuple[Regressor, TranBfm, dict[str, str]]:
     """Regressor, face model, and the SHA-256 of their files by name, kept for the next photo.
 
     Raises:
@@ -109,12 +112,12 @@ def loaded() -> tuple[Regressor, TexturedBfm, dict[str, str]]:
 
 
 @lru_cache(maxsize=1)
-def _loaded(_: tuple[tuple[str, float], ...]) -> tuple[Regressor, TexturedBfm, dict[str, str]]:
+def _loaded(_: tuple[tuple[str, float], ...]) -> tuple[Regressor, TranBfm, dict[str, str]]:
     weights = store.open_weights(WEIGHTS)
     made = store.installed(TRIMMED)
     source = store.open_weights(TRIMMED if made else BASEL)
     regressor = Regressor.from_blobs(weights.tensors("model/"), weights.tensor("mean"), catalog.entry(WEIGHTS).title)
-    face_model = TexturedBfm.of(_made(source) if made else _making(source, weights), source.manifest["title"])
+    face_model = TranBfm.of(_made(source) if made else _making(source, weights), source.manifest["title"])
     return regressor, face_model, weights.sources | source.sources
 
 
@@ -126,7 +129,3 @@ def _made(source: Weights) -> dict[str, NDArray[Any]]:
 def _making(basel: Weights, weights: Weights) -> dict[str, NDArray[Any]]:
     """The same out of the Basel model itself."""
     return trimmed(basel.tensors("model/"), weights.tensors("selection/"), weights.tensors("expression/") or None)
-
-
-def _told(coefficients: NDArray[np.float32]) -> list[float]:
-    return [float(f"{v:.7g}") for v in coefficients]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.heads.bfm_tran import TexturedBfm
+from likeness.heads.bfm_tran import TranBfm
 
 __all__ = ["expression_seen"]
 
@@ -26,7 +26,7 @@ STEPS = 4
 
 
 def expression_seen(
-    face_model: TexturedBfm, rest: Floats, points: Doubles, project: Callable[[Doubles], Doubles]
+    face_model: TranBfm, rest: Floats, points: Doubles, project: Callable[[Doubles], Doubles]
 ) -> Floats:
     """Coefficients (E,) of the model's expression, most likely given the landmarks; empty where it has none.
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from likeness.faces.face import Face
 from likeness.heads.bfm import Bfm
-from likeness.heads.embedding_points import IBUG68
 from likeness.methods.base import Licences, Reconstruction, Settings
 from likeness.methods.bfm_family import Seen, aggregated, animate, photo_colours
+from likeness.methods.flame_family import landmarks68
 from likeness.methods.registry import register
 from likeness.methods.tddfa_crops import Roi, roi_from_points
 from likeness.methods.tddfa_model import Parameters, in_photo
@@ -76,9 +76,8 @@ class TwoDASL:
 def look(face: Face, regressor: Regressor) -> tuple[NDArray[np.float32], Roi]:
     """The 62 parameters of a face and the region they were read from."""
     picture = np.ascontiguousarray(face.photo.pixels[..., ::-1])
-    points = face.landmarks[list(IBUG68), :2]
-    # The originals count from the first pixel's centre.
-    roi = roi_from_points((points - 0.5).T)
+    points = landmarks68(face)
+    roi = roi_from_points(points.T.astype(np.float32))
     return regressor.parameters(picture, roi, points), roi
 
 

@@ -56,10 +56,13 @@ def network_input(crops: NDArray[np.uint8], maps: Floats) -> Tensor:
 
 
 def in_crop(points: NDArray[np.floating[Any]], roi: Roi) -> NDArray[np.float64]:
-    """Landmarks (N, 2) in pixels of a photo as (2, N) in pixels of a region's crop; both count from an edge at 0."""
+    """Landmarks (N, 2) of a photo as (2, N) in a region's crop, in pixels.
+
+    The centre of the first one is at 0 in the photo, and at 0.5 in the crop.
+    """
     left, top, right, bottom = (round(v) for v in roi)
     size = max(right - left, 1), max(bottom - top, 1)
-    placed: NDArray[np.float64] = ((points - (left, top)) * SIDE / size).T
+    placed: NDArray[np.float64] = ((points + 0.5 - (left, top)) * SIDE / size).T
     return placed
 
 
@@ -94,7 +97,7 @@ class Regressor:
         """The 62 parameters (62,) float32 of a region of a picture (H, W, 3) uint8 BGR.
 
         Args:
-            points: (68, 2) iBUG landmarks in pixels of the picture, the first pixel's centre at 0.5.
+            points: (68, 2) iBUG landmarks in pixels of the picture, the first pixel's centre at 0.
         """
         seen = landmark_map(in_crop(points, roi))
         flat: Floats = self.raw(crop(picture, roi)[None], seen[None])[0] * self.std + self.mean
