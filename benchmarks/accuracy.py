@@ -32,6 +32,7 @@ PHOTOS = ROOT.parent / "shared" / "photos"
 DRAWN = ("cartoon",)
 COUNTS = {"ict": 20, "anny": 10}
 TABLE = Console(width=150)
+BY = "_by_"  # between the key of a set and the method, where that is not the open one
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="few heads, few photos, small textures")
     parser.add_argument("--rendered", action="store_true", help="only heads that are rendered already")
     parser.add_argument("--head", help="only this head model (default: every installed one)")
+    parser.add_argument("--method", default="open", help="what makes the heads of --synthetic (default: %(default)s)")
     options = parser.parse_args(arguments)
     everything = not (options.synthetic or options.real or options.time)
     torch.set_num_threads(max(1, (torch.get_num_threads() + 1) // 2))  # real cores, not their twins
@@ -50,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     if everything or options.synthetic:
         for name, key in (("ict", "synthetic"), ("anny", "synthetic_unseen")):
-            keep(key, shapes(name, heads, options.quick, not options.rendered))
+            figures = shapes(name, heads, options.quick, not options.rendered, options.method)
+            keep(key if options.method == "open" else f"{key}{BY}{options.method}", figures)
     if everything or options.real:
         keep("real", likenesses(heads[0], options.quick))
     if everything or options.time:
@@ -71,7 +74,7 @@ def keep(part: str, figures: dict[str, Any]) -> None:
         (OUT / "accuracy.json").write_text(json.dumps(kept() | {part: figures}, indent=1))
 
 
-def shapes(name: str, heads: Sequence[str], quick: bool, render: bool) -> dict[str, Any]:
+def shapes(name: str, heads: Sequence[str], quick: bool, render: bool, method: str) -> dict[str, Any]:
     """The figures of one set: those of the first head, which "auto" takes, and all heads' under "heads"."""
     if name == "ict" and not ict_file().exists():
         print(f"The set ict is left out: {ict_file()} is not there (LIKENESS_ICT names another place).")
@@ -85,10 +88,10 @@ def shapes(name: str, heads: Sequence[str], quick: bool, render: bool) -> dict[s
     for head in heads:
         results = []
         for subject in subjects:
-            results.append(synthetic.measure(subject, found[subject.name], head))
-            print(f"Measured {name} {subject.name} with the head {head}", flush=True)
+            results.append(synthetic.measure(subject, found[subject.name], head, method))
+            print(f"Measured {name} {subject.name} with {method} and the head {head}", flush=True)
         reports[head] = synthetic.report(results)
-        clay.sheet(results, OUT / f"shapes_{name}_{head}.png")
+        clay.sheet(results, OUT / f"shapes_{name}_{head}{'' if method == 'open' else f'_{method}'}.png")
     first = reports[heads[0]]
     return {**first, "head": heads[0], "heads": reports}
 
@@ -113,8 +116,11 @@ def likenesses(head: str, quick: bool) -> dict[str, Any]:
 def show(figures: dict[str, Any]) -> None:
     """Print the tables."""
     shape = Table("set", "head", "", "median mm", "mean", "std", "/ mean head", "worst", "recovered")
-    for key, title in (("synthetic", "ICT"), ("synthetic_unseen", "MakeHuman")):
-        for head, r in figures.get(key, {}).get("heads", {}).items():
+    titles = {"synthetic": "ICT", "synthetic_unseen": "MakeHuman"}
+    for key in (key for name in titles for key in figures if key.partition(BY)[0] == name):
+        name, _, method = key.partition(BY)
+        title = f"{titles[name]} {method}"
+        for head, r in figures[key]["heads"].items():
             rows = (
                 ("mean_head", None, None, None),
                 ("one_photo", "ratio", "worst_ratio", "share_recovered"),
