@@ -25,7 +25,7 @@ from likeness.methods.base import Mesh, Reconstruction, Settings, View
 from likeness.progress import Progress
 from likeness.render.raster import interpolate, rasterise_uv
 
-__all__ = ["AWAY", "Animated", "Seen", "aggregated", "animate", "camera_of_head", "photo_colours"]
+__all__ = ["AWAY", "Animated", "Seen", "aggregated", "animate", "camera_of_head", "headed", "photo_colours"]
 
 Floats = NDArray[np.float32]
 
@@ -126,18 +126,29 @@ def animate(model: Bfm, shape: Floats, seen: Sequence[Seen], settings: Settings,
     Raises:
         HeadError: there is no head, or it cannot be laid onto this face.
     """
-    triangles = model.triangles
-    assert triangles is not None
-    rest = model.metres(shape).astype(np.float64)
-    head = open_head(settings.head, progress).with_expressions(ARKIT)
-    rigged = onto_head(head, rest, triangles, rest[model.keypoints], progress)
-    motions = _Motions(model, rest, triangles, rigged)
+    animated = headed(model, shape, settings, progress)
+    head, rigged = animated.head, animated.rigged
+    motions = _Motions(model, animated.rest.astype(np.float64), animated.triangles, rigged)
     still = np.zeros((len(head.joint_names), 3), np.float32)
     views = tuple(
         View(one.face, camera_of_head(one.camera, rigged.laid), motions.weights(head, one.expression), still)
         for one in seen
     )
-    return Animated(rest.astype(np.float32), triangles, head, rigged, views)
+    return replace(animated, views=views)
+
+
+def headed(model: Bfm, shape: Floats, settings: Settings, progress: Progress) -> Animated:
+    """Lay the open head onto a face of the model, as `animate` does, for a method that says nothing of the photos.
+
+    It has no views yet.
+    """
+    triangles = model.triangles
+    assert triangles is not None
+    rest = model.metres(shape)
+    solid = rest.astype(np.float64)
+    head = open_head(settings.head, progress).with_expressions(ARKIT)
+    rigged = onto_head(head, solid, triangles, solid[model.keypoints], progress)
+    return Animated(rest, triangles, head, rigged, ())
 
 
 class _Motions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
@@ -12,12 +13,9 @@ from likeness.faces.face import Face
 from likeness.fitting.known import stances
 from likeness.heads.bfm_tran import TranBfm, trimmed
 from likeness.heads.embedding_points import IBUG68
-from likeness.heads.expressions import ARKIT
-from likeness.heads.library import open_head
 from likeness.heads.registration import Laid
-from likeness.heads.transfer import onto_head
 from likeness.methods.base import Licences, Reconstruction, Settings, View
-from likeness.methods.bfm_family import Animated, aggregated
+from likeness.methods.bfm_family import aggregated, headed
 from likeness.methods.flame_family import landmarks68, rounded
 from likeness.methods.registry import register
 from likeness.methods.tran3dmm_expression import expression_seen
@@ -33,7 +31,8 @@ WEIGHTS, BASEL, TRIMMED = "3dmm_cnn", "bfm-2009", "3dmm_cnn-bfm"
 
 @register
 class Tran3DMM:
-    """Tran et al. 2017. With several photos the coefficients of shape and texture are their mean, as in the paper.
+    """Tran et al. 2017. With several photos the coefficients are their mean, as the paper pools those of one person (its
+    weights of the photos were not released).
 
     The network says nothing of pose and expression; they are fitted to our own landmarks, with the head in the shape
     that it gives.
@@ -65,29 +64,25 @@ class Tran3DMM:
         progress("fit", 0.1, "Looking at the face")
         seen = [look(face, regressor) for face in faces]
         shape, texture = (aggregated(codes) for codes in zip(*seen, strict=True))
-        model = face_model.model
-        rest = model.metres(shape)
-        assert model.triangles is not None
-        assert model.colours is not None
-        head = open_head(settings.head, progress).with_expressions(ARKIT)
-        solid = rest.astype(np.float64)
-        rigged = onto_head(head, solid, model.triangles, solid[model.keypoints], progress)
+        animated = headed(face_model.model, shape, settings, progress)
+        head, rigged = animated.head, animated.rigged
         progress("fit", 0.8, "Placing the head in the photo")
         still = np.zeros((len(head.joint_names), 3), np.float32)
         views = tuple(
             View(face, stance.camera, stance.expression, still)
             for face, stance in zip(faces, stances(head, rigged.vertices, faces), strict=True)
         )
-        moods = [_mood(face_model, rest, view, rigged.laid) for view in views]
+        moods = [_mood(face_model, animated.rest, view, rigged.laid) for view in views]
         told = [
             {"shape": rounded(a), "texture": rounded(b), "expression": rounded(mood)}
             for (a, b), mood in zip(seen, moods, strict=True)
         ]
         details = {"files": files, "photos": told}
-        animated = Animated(rest, model.triangles, head, rigged, views)
-        skin = np.clip(model.colours.of(texture), 0, 1)
+        colours = face_model.model.colours
+        assert colours is not None
+        skin = np.clip(colours.of(texture), 0, 1)
         maps = {"albedo_model": animated.colour_map(skin, settings.texture_size)}
-        return animated.reconstruction(self.name, skin, details, maps)
+        return replace(animated, views=views).reconstruction(self.name, skin, details, maps)
 
 
 def look(face: Face, regressor: Regressor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
