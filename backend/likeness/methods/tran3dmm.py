@@ -31,11 +31,10 @@ WEIGHTS, BASEL, TRIMMED = "3dmm_cnn", "bfm-2009", "3dmm_cnn-bfm"
 
 @register
 class Tran3DMM:
-    """Tran et al. 2017. With several photos the coefficients are their mean, as the paper pools those of one person (its
-    weights of the photos were not released).
+    """Tran et al. 2017. With several photos the coefficients are their mean.
 
-    The network says nothing of pose and expression; they are fitted to our own landmarks, with the head in the shape
-    that it gives.
+    So the paper pools those of one person, but by weights of its photos that were not released. The network says
+    nothing of pose and expression; they are fitted to our own landmarks, with the head in the shape that it gives.
     """
 
     name: ClassVar[str] = "3dmm_cnn"
