@@ -21,7 +21,7 @@ from likeness.heads.base import REGION_MATERIALS, HeadModel
 from likeness.heads.expressions import clipped, limits_of
 from likeness.heads.lids import blink_scale
 from likeness.licences import strictest_first
-from likeness.methods.base import Mesh, Reconstruction, View
+from likeness.methods.base import Mesh, Method, Reconstruction, View
 from likeness.methods.registry import find_method
 
 __all__ = ["assemble", "file_name"]
@@ -45,6 +45,7 @@ def assemble(
     reconstruction: Reconstruction,
     materials: dict[str, Material],
     lights: Sequence[NDArray[np.float64]] = (),
+    made_by: type[Method] | None = None,
 ) -> Avatar:
     """Put geometry, rig, maps, cameras and provenance together.
 
@@ -53,6 +54,7 @@ def assemble(
         reconstruction: on a rigged head.
         materials: by name.
         lights: (9, 3) per view, see `likeness.avatar.AvatarView`; none where they are not known.
+        made_by: what made the reconstruction, where that is no registered method.
 
     Raises:
         MethodError: the reconstruction has no rigged head.
@@ -84,7 +86,7 @@ def assemble(
             _view(view, head, _floats(scale), lights[i] if lights else None)
             for i, view in enumerate(reconstruction.views)
         ),
-        provenance=_provenance(reconstruction, head),
+        provenance=_provenance(reconstruction, head, made_by or find_method(reconstruction.method)),
         correctives=None if head.correctives is None else _floats(head.correctives),
         corrective_joints=head.corrective_joints,
         expression_limits={n: limits_of(n) for n in head.expression_names if limits_of(n) != (0.0, 1.0)},
@@ -136,8 +138,7 @@ def _view(view: View, head: HeadModel, scale: NDArray[np.float32], light: NDArra
     return AvatarView(photo.path.name, photo.pixels, view.camera, weights, pose, lit)
 
 
-def _provenance(reconstruction: Reconstruction, head: HeadModel) -> dict[str, Any]:
-    method = find_method(reconstruction.method)
+def _provenance(reconstruction: Reconstruction, head: HeadModel, method: type[Method]) -> dict[str, Any]:
     return {
         "made_by": f"Likeness {__version__}",
         "note": "Reconstructed from a photo.",

@@ -1,4 +1,4 @@
-"""The command line: ``likeness reconstruct | blend | methods | heads | weights | train | serve | doctor``."""
+"""The command line: ``likeness reconstruct | rig | blend | methods | heads | weights | train | serve | doctor``."""
 
 from __future__ import annotations
 
@@ -96,6 +96,20 @@ def _parser() -> argparse.ArgumentParser:
     _blender_options(c)
     c.set_defaults(run=_reconstruct)
 
+    c = commands.add_parser("rig", help="a mesh of a face (OBJ, PLY, STL, GLB) -> an avatar package that moves")
+    c.add_argument("mesh", type=Path, metavar="MESH", help="a scan or another program's head; colours are kept")
+    c.add_argument("-o", "--output", type=Path, required=True, help="avatar package to write: a folder NAME.likeness")
+    c.add_argument("--overwrite", action="store_true", help="replace what is already at the output paths")
+    c.add_argument("--head", default="auto", help="see `likeness heads` (default: %(default)s)")
+    c.add_argument("--neutral", action="store_true", help="the face is at rest: nothing of it is an expression")
+    c.add_argument("--texture-size", type=size, default=2048, help="side of the maps, 256..4096 (default: %(default)s)")
+    c.add_argument("--name", help="name of the avatar (default: the output's name)")
+    c.add_argument("--seed", type=int, default=0)
+    c.add_argument("--blend", type=Path, help="also write this .blend file")
+    c.add_argument("--render", type=Path, help="also render this portrait (PNG)")
+    _blender_options(c)
+    c.set_defaults(run=_rig)
+
     c = commands.add_parser("blend", help="an avatar package -> a .blend file and a rendered portrait")
     c.add_argument("package", type=Path, metavar="PACKAGE")
     c.add_argument("-o", "--output", type=Path, required=True, help=".blend file to write")
@@ -173,6 +187,21 @@ def _reconstruct(a: argparse.Namespace) -> None:
         avatar = pipeline.reconstruct(photos, a.method, settings, name=name, face=a.face, progress=progress)
         pipeline.write(avatar, a.output, progress)
         _pictures(a, a.output, a.blend, a.render, a.compare, progress)
+
+
+def _rig(a: argparse.Namespace) -> None:
+    _free(a.overwrite, a.output, a.blend, a.render)
+    with reporter() as progress:
+        progress("start", 0.0, "Starting PyTorch")
+        from likeness import pipeline
+        from likeness.methods.base import Settings
+        from likeness.rig import rig
+
+        settings = Settings(head=a.head, texture_size=a.texture_size, seed=a.seed)
+        name = a.name or a.output.name.removesuffix(".zip").removesuffix(".likeness")
+        avatar = rig(a.mesh, settings, name=name, neutral=a.neutral, progress=progress)
+        pipeline.write(avatar, a.output, progress)
+        _pictures(a, a.output, a.blend, a.render, None, progress)
 
 
 def _blend(a: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ LikenessError            anything the user can act on; str(error) is one sentenc
 ├── FaceError            the photo holds no face we can use
 ├── WeightsError         a weight file is missing, damaged or refused
 ├── HeadError            a head model is missing or damaged
+├── MeshError            the file is no mesh we can use
 ├── MethodError          a method cannot run with what it was given
 ├── PackageError         an avatar package is damaged, hostile or from a newer version
 └── OutputError          the result cannot be written (permission, disk full)
@@ -16,6 +17,7 @@ __all__ = [
     "FaceError",
     "HeadError",
     "LikenessError",
+    "MeshError",
     "MethodError",
     "OutputError",
     "PackageError",
@@ -42,6 +44,10 @@ class WeightsError(LikenessError):
 
 class HeadError(LikenessError):
     """A head model is missing or damaged."""
+
+
+class MeshError(LikenessError):
+    """The file is not a mesh that can be used."""
 
 
 class MethodError(LikenessError):

@@ -10,13 +10,13 @@ ROOT = Path(__file__).parents[2]
 BACKEND = ROOT / "backend" / "likeness"
 
 LAYERS = [
-    {"errors", "progress", "camera", "avatar", "licences", "photos", "weights"},
+    {"errors", "progress", "camera", "avatar", "licences", "photos", "scan", "weights"},
     {"render", "networks"},
     {"heads", "faces"},
     {"fitting"},
     {"methods", "maps", "video"},
     {"assemble", "package"},
-    {"pipeline", "training"},
+    {"pipeline", "rig", "training"},
     {"blend", "sheet"},
     {"console", "doctor"},
     {"service", "cli_weights", "cli_train"},

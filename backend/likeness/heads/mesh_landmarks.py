@@ -7,8 +7,9 @@ taken and a little around, and each point is the middle of the places where the 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from likeness.heads.embedding import turned_here
 from likeness.heads.embedding_pictures import BACKGROUND, LIGHT, SKIN, camera_at
 from likeness.heads.surface import normals, similarity
 from likeness.progress import Progress, quiet
-from likeness.render.light import linear_to_srgb, sh_basis
+from likeness.render.light import linear_to_srgb, sh_basis, srgb_to_linear
 from likeness.render.raster import Raster, interpolate, rasterise
 from likeness.render.view import project
 
@@ -48,33 +49,55 @@ class FaceMesh:
 
     Attributes:
         vertices: (U, 3), triangles: (T, 3), of either winding.
-        colours: (U, 3) sRGB in 0..1 as it is to be seen, or None: then it is painted in one colour and lit.
+        colours: (U, 3) sRGB in 0..1 or None: then it is painted in one.
+        uv, texture: (U, 2) with the origin lower left and (H, W, 3) uint8 sRGB, which count more than the colours.
     """
 
     vertices: Floats
     triangles: Ints
     colours: NDArray[np.float32] | None = None
+    uv: NDArray[np.float32] | None = None
+    texture: NDArray[np.uint8] | None = None
 
-    def picture(self, camera: Camera) -> tuple[NDArray[np.uint8], Raster]:
-        """Pixels (H, W, 3) sRGB of the mesh as a camera sees it, and what is where."""
+    def picture(self, camera: Camera, *, lit: bool = True) -> tuple[NDArray[np.uint8], Raster]:
+        """Pixels (H, W, 3) sRGB of the mesh as a camera sees it, and what is where.
+
+        Lit, its shape shows whatever its colours; else they are shown as they are.
+        """
         triangles = torch.from_numpy(self.triangles)
-        raster = rasterise(
-            project(camera, torch.from_numpy(self.vertices).float()), triangles, camera.width, camera.height
-        )
-        if self.colours is None:
-            turned = torch.from_numpy(normals(self.vertices, self.triangles) @ camera.rotation.T).float()
-            towards = torch.where(turned[:, 2:] > 0, -turned, turned) * torch.tensor([1.0, -1.0, -1.0])
-            light = (sh_basis(towards) @ torch.tensor(LIGHT)).clamp(min=0.02)[:, None]
-            shown = linear_to_srgb(torch.tensor(SKIN) * light)
+        points = project(camera, torch.from_numpy(self.vertices).float())
+        raster = rasterise(points, triangles, camera.width, camera.height)
+        turned = torch.from_numpy(normals(self.vertices, self.triangles) @ camera.rotation.T).float()
+        towards = torch.where(turned[:, 2:] > 0, -turned, turned) * torch.tensor([1.0, -1.0, -1.0])
+        light = (sh_basis(towards) @ torch.tensor(LIGHT)).clamp(min=0.02)[:, None]
+        if self.texture is not None and self.uv is not None:
+            uv = interpolate(torch.from_numpy(self.uv), triangles, raster).numpy()
+            albedo = srgb_to_linear(torch.from_numpy(_sampled(self.texture, uv)))
+        elif self.colours is not None:
+            albedo = srgb_to_linear(interpolate(torch.from_numpy(self.colours), triangles, raster).clamp(0, 1))
         else:
-            shown = torch.from_numpy(np.asarray(self.colours, np.float32))
-        colour = interpolate(shown, triangles, raster)
-        colour[~raster.covered] = float(linear_to_srgb(torch.tensor(BACKGROUND)))
-        return (colour.clamp(0, 1) * 255).round().to(torch.uint8).numpy(), raster
+            albedo, lit = torch.tensor(SKIN).expand(*raster.covered.shape, 3), True
+        colour = albedo * interpolate(light, triangles, raster) if lit else albedo.clone()
+        colour[~raster.covered] = BACKGROUND
+        return (linear_to_srgb(colour) * 255).round().to(torch.uint8).numpy(), raster
 
     def moved(self, scale: float, rotation: Floats, shift: Floats) -> FaceMesh:
         """The mesh in the frame from which ``this ~ scale * there @ rotation.T + shift``."""
-        return FaceMesh((self.vertices - shift) @ rotation / scale, self.triangles, self.colours)
+        return replace(self, vertices=(self.vertices - shift) @ rotation / scale)
+
+
+def _sampled(texture: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A texture's colours (H, W, 3) in 0..1 at UVs (H, W, 2), repeated outside 0..1."""
+    size = np.array(texture.shape[1::-1], np.float32)
+    place = np.stack([uv[..., 0] % 1, (1 - uv[..., 1]) % 1], -1) * size - 0.5
+    # Pictures shown smaller than the texture must not alias.
+    step = np.median(np.abs(np.diff(place, axis=1)).max(2)[np.diff(uv, axis=1).any(2)]) if uv.any() else 1.0
+    level = max(0, int(np.log2(max(step, 1.0))))
+    for _ in range(level):
+        texture = np.asarray(cv2.pyrDown(texture), np.uint8)
+    place = (place + 0.5) * (np.array(texture.shape[1::-1], np.float32) / size) - 0.5
+    found = cv2.remap(texture, place.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return np.asarray(found, np.float32) / 255
 
 
 @dataclass(frozen=True, eq=False)
