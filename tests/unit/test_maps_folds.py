@@ -1,5 +1,6 @@
 """Folds: where an expression presses the skin, dark lines go and spots stay."""
 
+import cv2
 import numpy as np
 import torch
 
@@ -28,12 +29,18 @@ def test_lines_go_where_the_skin_is_squeezed_and_spots_stay() -> None:
     log[40:160, 60:63] = (-0.3, -0.45, -0.5)
     log[40:160, 150:153] = (-0.3, -0.45, -0.5)
     log[100:103, 80:83] = -0.5
+    log[40:160, 95:98] = -0.04
+    arc = np.zeros((200, 200), np.float32)
+    cv2.ellipse(arc, (90, 100), (70, 80), 0, 150, 210, 1.0, 4)  # a fold that bends
+    log -= cv2.GaussianBlur(arc, (0, 0), 1)[..., None]
     squeezed = np.zeros((200, 200), np.float32)
     squeezed[:, :110] = 0.2
     after = log + folds_in(log, squeezed, TEXEL)
     fold = np.s_[60:140, 61]
     assert np.abs(after[fold] - (1 - TAKEN) * log[fold]).max() < 0.1, "and no colour is left of it"
     assert np.ptp(after[fold].mean(0)) < 0.08
+    assert np.abs(after[75:125, 12:40]).max() < 0.25, "nor of one that bends"
     assert after[101, 81].mean() < -0.4, "a freckle stays"
+    assert np.abs(after[60:140, 96] - log[60:140, 96]).max() < 0.02, "and the skin's grain"
     assert np.array_equal(after[:, 150:153], log[:, 150:153]), "lines elsewhere are the person's"
     assert not folds_in(log, 0 * squeezed, TEXEL).any()

@@ -22,8 +22,8 @@ Floats = NDArray[np.float32]
 
 BORDER = (0.001, 0.008)
 """Metres inside the border of what was seen over which a photo takes over."""
-FOLD = (0.0006, 0.002)
-"""The same beside the openings of the eyes, and half as much again on lips, whose edge shows teeth."""
+FOLD = (0.0006, 0.003)
+"""The same beside the openings of eyes and lips, whose edges show lashes and teeth."""
 RIM = 0.005
 """Metres: what changes more slowly than that is taken off near borders."""
 SLOW = 0.45
@@ -106,9 +106,13 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     shares = shares * np.maximum(smoothstep(*BORDER, away), features)
     # Along parted lips and lids what was seen gives way softly to what lies in their folds.
     inside = (shares > 0.3) & (np.maximum(fused.areas["mouth"], fused.areas["eyes"]) < 0.3)
-    deep = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5) * texel / (1 + 0.5 * fused.areas["lips"])
+    deep = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5) * texel
     shares = shares * smoothstep(*FOLD, deep)
     detail = cv2.resize(fused.detail, side, interpolation=cv2.INTER_AREA)
+    # Folds first, lest their shade is taken off again from the skin beside them.
+    solid = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "nostrils", "eyes", "mouth")])
+    folds = folds_in(detail, fused.areas["squeezed"] * shares * (1 - solid), texel)
+    detail = detail + folds
     bare = shares * (1 - features)
     sigma = RIM / texel
     weight = cv2.GaussianBlur(bare, (0, 0), sigma)
@@ -120,8 +124,7 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     weight = cv2.GaussianBlur(shares, (0, 0), sigma)
     shade = cv2.GaussianBlur(detail.mean(-1) * shares, (0, 0), sigma) / np.maximum(weight, 1e-3)
     slow += (0.8 * sockets * np.minimum(shade + SOCKET, 0))[..., None]
-    solid = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "nostrils", "eyes", "mouth")])
-    slow -= folds_in(detail, fused.areas["squeezed"] * shares * (1 - solid), texel)
+    slow -= folds
     face = small.texels(_face(frame))
     bound = 0.07 + 0.55 * smoothstep(0.004, 0.022, away) * face
     bound = np.maximum(bound, 2.5 * cv2.GaussianBlur(features, (0, 0), 0.002 / texel)).astype(np.float32)

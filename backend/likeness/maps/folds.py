@@ -15,12 +15,16 @@ Floats = NDArray[np.float32]
 
 SQUEEZED = (0.03, 0.12)
 """Shortening across from which on dark lines are taken for folds."""
-WIDEST = 0.007
+WIDEST = 0.009
 """Metres across that a fold's shade may be; wider shade is light."""
 LONGER = 0.0065
 """Metres that folds are long at least; freckles, moles and pores are not."""
+BENT = (0.25, 0.7)
+"""Share of a dip's depth found along a straight line from which on it is a fold's; folds bend, and vary in depth."""
+FAINT = (0.06, 0.18)
+"""Log luminance by which lines are darker at least: fainter ones are the skin's own grain."""
 DIRECTIONS = 12
-TAKEN = 0.85
+TAKEN = 0.97
 """Share of a fold's depth that is taken for shade."""
 
 
@@ -84,8 +88,9 @@ def folds_in(log: Floats, squeezed: Floats, texel: float) -> Floats:
         line = _line(max(round(LONGER / texel), 3), np.pi * k / DIRECTIONS)
         np.maximum(long, cv2.morphologyEx(deep, cv2.MORPH_OPEN, line), out=long)
     # Shade between two walls of skin is redder than the skin, so every channel has its own depth.
-    part = cv2.GaussianBlur(long / np.maximum(deep, 1e-3), (0, 0), 0.8)
-    fill[box] = TAKEN * dips * np.minimum(part, 1)[..., None] * share[box][..., None]
+    part = smoothstep(*BENT, cv2.GaussianBlur(long / np.maximum(deep, 1e-3), (0, 0), 0.8)).astype(np.float32)
+    part *= smoothstep(*FAINT, cv2.GaussianBlur(long, (0, 0), 0.8))
+    fill[box] = TAKEN * dips * part[..., None] * share[box][..., None]
     return fill
 
 

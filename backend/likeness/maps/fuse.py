@@ -22,8 +22,10 @@ Floats = NDArray[np.float32]
 
 SMOOTH = 0.008
 """Metres: slower changes of colour are the base, faster ones detail."""
-LID = (-0.25, 0.05)
-"""Bounds of the log luminance of lids' folds on top of the skin: what is darker there are lashes."""
+LID = (-0.18, 0.05)
+"""Bounds of the log luminance of lids' folds on top of the skin."""
+LASHES = (-0.5, -0.2)
+"""Log luminance on top of the skin below which something beside an eye is a lash or a painted line, not its lid."""
 MOIST = (0.03, -0.045, -0.02)
 """Log colour of lids' edges, which are moist and pink, on top of the skin."""
 FEATURES = ("lips", "brows", "nostrils", "lids", "eyes", "mouth")
@@ -136,23 +138,25 @@ def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> tuple[Floa
         Log colours (V, 3) on top of the base; (V, 3) those of lips alone; (V,) 0..1 where lips are.
     """
     count = len(layers[0].known)
-    shown, placed = np.zeros(count, np.float32), np.zeros((count, 2), np.float32)
+    shown, placed = np.zeros(count, np.float32), np.zeros((count, 3), np.float32)
     evidence, sums = np.zeros(count, np.float32), np.zeros((count, 3), np.float32)
     colours, weights = [], []
     for layer in layers:
         areas = layer.photo.areas
         on_top = layer.photo.log - layer.gloss - atlas.texels(layer.shading + layer.base)
         # Both areas hold their openings, so they reach inside.
-        there, share = layer.photo.weight * atlas.area, layer.weight * atlas.area
+        there = layer.photo.weight * atlas.area
+        share = layer.weight * smoothstep(*LASHES, on_top.mean(-1)) * (1 - areas["brows"]) * atlas.area
         shown += atlas.vertices(there)
-        placed += atlas.vertices(np.dstack([areas["lips"], areas["lids"]]) * there[..., None])
+        placed += atlas.vertices(np.dstack([areas["lips"], areas["lids"], areas["eyes"]]) * there[..., None])
         evidence += atlas.vertices(share)
         sums += atlas.vertices(on_top * share[..., None])
         colours.append(on_top)
         weights.append(layer.weight * smoothstep(0.7, 0.95, areas["lips"]) * smoothstep(0.15, 0.02, areas["mouth"]))
-    lips, lids = np.clip(surface.spread(placed / np.maximum(shown, 1e-12)[:, None], shown, 0.002), 0, 1).T
-    dark = surface.spread(sums.mean(1) / np.maximum(evidence, 1e-12), evidence, 0.003)
-    lid = np.clip(dark, *LID)[:, None] + np.array(MOIST)
+    lips, lids, edges = np.clip(surface.spread(placed / np.maximum(shown, 1e-12)[:, None], shown, 0.002), 0, 1).T
+    around = surface.spread(sums / np.maximum(evidence, 1e-12)[:, None], evidence.astype(np.float32), 0.006)
+    grey = around.mean(1, keepdims=True)
+    lid = np.clip(grey, *LID) + np.clip(around - grey, -0.1, 0.1) + edges[:, None] * np.array(MOIST)
     lip = lip_colour(colours, weights, atlas, surface)
     result: Floats = (lips[:, None] * lip + ((1 - lips) * lids)[:, None] * lid).astype(np.float32)
     return result, lip, lips
