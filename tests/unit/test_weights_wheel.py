@@ -34,6 +34,14 @@ def test_its_files_come_out_of_the_wheel(wheel: Path) -> None:
     assert wheel.is_file()
 
 
+def test_what_another_process_installed_meanwhile_is_left_alone(wheel: Path) -> None:
+    store.install("tables")
+    before = store.stamp(["tables"])
+    wheel.unlink()
+    store.install("tables", again=False)
+    assert store.stamp(["tables"]) == before
+
+
 def test_another_wheel_is_refused(wheel: Path) -> None:
     wheel.write_bytes(wheel.read_bytes() + b"x")
     with pytest.raises(WeightsError, match="is not the file this version was made for"):

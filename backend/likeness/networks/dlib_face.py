@@ -128,7 +128,7 @@ def dlib_face(device: torch.device | str = "cpu") -> DlibFace:
         WeightsError: they cannot be fetched, stored or read.
     """
     if not store.installed(WEIGHTS):
-        store.install(WEIGHTS)
+        store.install(WEIGHTS, again=False)
     return _loaded(store.stamp([WEIGHTS]), str(device))
 
 

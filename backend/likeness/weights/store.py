@@ -83,6 +83,7 @@ def install(
     *,
     accept_licence: bool = False,
     received: Received = unheard,
+    again: bool = True,
 ) -> Path | None:
     """Put an entry in place, whole or not at all; what was installed under the name is replaced.
 
@@ -92,6 +93,7 @@ def install(
         progress: may raise to stop; a download goes on where it stopped at the next call.
         accept_licence: the user agrees to terms that are not free; needed only where something is fetched.
         received: is told how many bytes of a download have arrived.
+        again: False leaves alone what is installed, also what another process installs just now.
 
     Returns:
         The installed file, or None for what a builder keeps in places of its own.
@@ -112,6 +114,8 @@ def install(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target.with_suffix(".lock"), waiting=_waiting(entry, progress)):
+            if target.is_file() and not again:
+                return target
             leftovers.clear(target.parent, name)
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{name}.", ignore_cleanup_errors=True) as work:
                 kept = leftovers.downloads(target.parent, name)
