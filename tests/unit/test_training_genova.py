@@ -179,6 +179,8 @@ def test_it_learns_what_descriptors_tell_and_photos_take_part(tmp_path: Path) ->
     photos = torch.randn(4, 12, generator=draw)
     with_photos, _ = Regressor.load(train(model, eye, tmp_path / "b", plan, photos))
     assert not torch.equal(with_photos.layers[4].weight, regressor.layers[4].weight)
+    with pytest.raises(MethodError, match="other photos"):
+        train(model, eye, tmp_path / "b", plan, photos[:3])
 
 
 def test_what_is_no_regressor_is_refused(tmp_path: Path) -> None:

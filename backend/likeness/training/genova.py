@@ -4,13 +4,14 @@ A frozen network describes a face; a small regressor turns the description into 
 learns to undo renders of random heads first; then, from faces whose heads nobody knows, that a render of what it says
 is described like the face, from several sides; that its answers vary as heads do; and that it reads its own heads back.
 
-What differs from the paper: the descriptor is dlib's (128 numbers), because FaceNet's and VGG-Face's weights may not be
-shipped; the expected share of truth in each coefficient is measured at the end (`Regressor.gain`). The weights of the
-losses are those of `Plan`, where it says how they were chosen.
+What differs from the paper: the descriptor is dlib's (128 numbers), whose weights are in the public domain; the share
+of truth to expect in each coefficient is measured at the end (`Regressor.gain`). docs/genova.md tells figure by figure
+what is the paper's and what was chosen by experiment.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -40,7 +41,7 @@ START, TERMS = ("parameters",), ("identity", "distribution", "loopback")
 
 @dataclass(frozen=True)
 class Plan:
-    """All that decides what comes out, the seed included.
+    """All that decides what comes out, the seed included, and how often it is kept.
 
     Attributes:
         seed: of everything random.
@@ -54,7 +55,7 @@ class Plan:
         width: of the regressor's hidden layers (the paper's 1024 for its 1024 numbers).
         shape, colour: weights of identity and albedo in the loss of parameters.
         identity, distribution, loopback: weights of the three losses.
-        keep: steps between two states on disk.
+        keep: steps between two states on disk, which changes nothing else.
     """
 
     seed: int = 0
@@ -64,7 +65,7 @@ class Plan:
     start_rate: float = 1e-3
     noise: float = 0.5
     decay: float = 0.01
-    steps: int = 300
+    steps: int = 150
     batch: int = 256
     faces: int = 6
     rate: float = 1e-4
@@ -75,7 +76,7 @@ class Plan:
     identity: float = 1.0
     distribution: float = 0.01
     loopback: float = 0.02
-    keep: int = 50
+    keep: int = 20
 
 
 @dataclass(eq=False)
@@ -108,9 +109,11 @@ def train(
         the weights' path.
 
     Raises:
-        MethodError: the folder holds a training by another plan.
+        MethodError: the folder holds a training by another plan, or with other photos.
     """
-    told = {"head": model.name, "plan": _plain(plan)}
+    told: dict[str, Any] = {"head": model.name, "plan": _plain(plan)}
+    if photos is not None:
+        told["photos"] = hashlib.sha256(photos.cpu().numpy().tobytes()).hexdigest()
     samples = render_samples(model, encoder, folder / "samples", plan.pieces, plan.seed, progress)
     held = max(PIECE, len(samples.descriptors) // 8)
     if held >= len(samples.descriptors):
@@ -161,6 +164,8 @@ def _go_on(
     """The unsupervised stage: faces without a head."""
     for group in run.adam.param_groups:
         group["lr"] = plan.rate
+    if not run.done[1]:
+        run.adam.state.clear()  # the start's gradients are far bigger: by their measure nothing would move here
     while run.done[1] < plan.steps:
         rng = np.random.default_rng([plan.seed, 2, run.done[1]])
         pick = torch.from_numpy(rng.integers(len(descriptors), size=plan.batch)).to(descriptors.device)
@@ -231,7 +236,9 @@ def _opened(path: Path, model: Morphable, known: Samples, told: dict[str, Any]) 
         return _Run(regressor, adam, [0, 0], [[], []])
     tensors, was = read_tensors(path)
     if was != told:
-        raise MethodError(f"{path.parent} holds a training by another plan; choose another folder, or delete it.")
+        raise MethodError(
+            f"{path.parent} holds a training by another plan or with other photos; choose another folder, or delete it."
+        )
     regressor.load_state_dict({k[10:]: v for k, v in tensors.items() if k.startswith("regressor/")})
     for number, parameter in enumerate(regressor.parameters()):
         prefix = f"adam/{number}/"
@@ -269,5 +276,6 @@ def _explained(regressor: Regressor, unseen: Samples, model: Morphable) -> dict[
 
 
 def _plain(plan: Plan) -> dict[str, Any]:
-    """The plan as JSON gives it back."""
-    return {f.name: list(v) if isinstance(v := getattr(plan, f.name), tuple) else v for f in fields(plan)}
+    """What of the plan decides what comes out, as JSON gives it back."""
+    values = {f.name: getattr(plan, f.name) for f in fields(plan) if f.name != "keep"}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
