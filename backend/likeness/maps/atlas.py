@@ -87,6 +87,7 @@ def material_triangles(head: HeadModel, material: str) -> torch.Tensor:
 
 
 _atlases: OrderedDict[tuple[str, str, int], Atlas] = OrderedDict()
+_mirrors: OrderedDict[tuple[str, str], Floats] = OrderedDict()  # the same for all sizes
 _lock = Lock()
 
 
@@ -96,14 +97,17 @@ def atlas_of(head: HeadModel, material: str, size: int) -> Atlas:
     key = (f"{head.name} {layout}", material, size)
     with _lock:
         if key not in _atlases:
-            _atlases[key] = _make(head, material, size)
-            while len(_atlases) > KEPT:
-                _atlases.popitem(last=False)
+            if key[:2] not in _mirrors:
+                _mirrors[key[:2]] = _mirrored_corners(head, material_triangles(head, material))
+            _atlases[key] = _make(head, material, size, _mirrors[key[:2]])
+            for kept in (_atlases, _mirrors):
+                while len(kept) > KEPT:
+                    kept.popitem(last=False)
         _atlases.move_to_end(key)
         return _atlases[key]
 
 
-def _make(head: HeadModel, material: str, size: int) -> Atlas:
+def _make(head: HeadModel, material: str, size: int, there: Floats) -> Atlas:
     mine = material_triangles(head, material)
     raster = rasterise_uv(head.uv, head.triangles_uv[mine], size)
     triangle, barycentric = raster.triangle.numpy(), raster.barycentric.numpy()
@@ -128,7 +132,6 @@ def _make(head: HeadModel, material: str, size: int) -> Atlas:
     area[inside] = _texel_area(head, mine, size)[index]
     area[~covered] = 0
     mirror = np.full((size, size, 2), -1, np.float32)
-    there = _mirrored_corners(head, mine)
     corner = (3 * index[:, None] + np.arange(3)).astype(np.int32).ravel()
     blend = csr_matrix((weight.ravel(), corner, pointer), (count, there.size // 2))
     places = blend @ there.reshape(-1, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -57,8 +58,10 @@ def skin_material(
     assert head is not None
     size = settings.texture_size
     small = atlas_of(head, "Skin", min(SMALL, size))
-    full = atlas_of(head, "Skin", size)
-    transfer = transfer_of(head)
+    with ThreadPoolExecutor(1) as pool:  # the two slowest, side by side
+        shadows = pool.submit(transfer_of, head)
+        full = atlas_of(head, "Skin", size)
+        transfer = shadows.result()
     surface = Surface(reconstruction.vertices, head.triangles[material_triangles(head, "Skin")])
     left, right = (reconstruction.joints[head.joint_names.index(n)] for n in ("eye.L", "eye.R"))
     frame = HeadFrame.of(reconstruction.vertices, left, right)
