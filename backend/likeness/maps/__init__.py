@@ -16,6 +16,7 @@ from likeness.maps.lashes import lashes_material
 from likeness.maps.mouth import mouth_materials
 from likeness.maps.own import with_own
 from likeness.maps.skin_material import skin_material
+from likeness.maps.teeth import enamel_of, teeth_material
 from likeness.methods.base import Reconstruction, Settings
 from likeness.progress import Progress
 
@@ -63,9 +64,10 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
         eye = pool.submit(eye_material, reconstruction.views, part, settings.seed)
         mouth = pool.submit(mouth_materials, part // 2, settings.seed)
         skin, hair, lights = skin_material(reconstruction, settings, progress)
+        teeth = teeth_material(enamel_of(reconstruction.views, lights), part // 2, settings.seed)
         lashes = lashes_material(hair.colour, part // 2, settings.seed)
         skin = with_own(skin, reconstruction.maps)
-        made = {"Skin": skin, "Eye": eye.result(), "Lashes": lashes, **mouth.result()}
+        made = {"Skin": skin, "Eye": eye.result(), "Lashes": lashes, "Teeth": teeth, **mouth.result()}
     progress("maps", 1.0, "Maps are made")
     wanted = {REGION_MATERIALS[region] for region in head.region_names}
     return Maps({name: material for name, material in made.items() if name in wanted}, lights)

@@ -1,4 +1,4 @@
-"""Teeth, gums, tongue and the lining of the mouth: mottled flesh, enamel, nothing a photo could show."""
+"""Gums, tongue and the lining of the mouth: mottled flesh, nothing a photo could show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from likeness.avatar import Map, Material
 from likeness.render.light import linear_to_srgb
 
-__all__ = ["mouth_materials"]
+__all__ = ["clouds", "colour_map", "mouth_materials"]
 
 FLESH = {
     # name: linear albedo, how far it varies, roughness, specular
@@ -20,7 +20,6 @@ FLESH = {
     "Tongue": ((0.50, 0.22, 0.20), 0.12, 0.48, 0.45),
     "Mouth": ((0.30, 0.09, 0.085), 0.15, 0.42, 0.5),
 }
-ENAMEL = (0.72, 0.66, 0.55)
 
 
 def mouth_materials(size: int, seed: int) -> dict[str, Material]:
@@ -28,19 +27,16 @@ def mouth_materials(size: int, seed: int) -> dict[str, Material]:
     random = np.random.default_rng(seed)
     made = {}
     for name, (colour, variation, roughness, specular) in FLESH.items():
-        noise = _clouds(size, random, (64, 16, 5))
-        veins = 1 - np.abs(_clouds(size, random, (24, 8)))
+        noise = clouds(size, random, (64, 16, 5))
+        veins = 1 - np.abs(clouds(size, random, (24, 8)))
         vary = np.exp(variation * noise)[..., None] * np.array(colour)
         vary = vary * (1 - 0.12 * np.clip(veins, 0, 1)[..., None] ** 6 * np.array([0.3, 1.0, 0.8]))
         values = {"albedo": list(colour), "roughness": roughness, "specular": specular}
-        made[name] = Material({"albedo": _colour_map(vary)}, values)
-    values = {"albedo": list(ENAMEL), "roughness": 0.28, "specular": 0.5}
-    enamel = np.exp(0.04 * _clouds(size, random, (90, 30)))[..., None] * np.array(ENAMEL)
-    made["Teeth"] = Material({"albedo": _colour_map(enamel)}, values)
+        made[name] = Material({"albedo": colour_map(vary)}, values)
     return made
 
 
-def _clouds(size: int, random: np.random.Generator, scales: tuple[int, ...]) -> NDArray[np.float32]:
+def clouds(size: int, random: np.random.Generator, scales: tuple[int, ...]) -> NDArray[np.float32]:
     """Noise (size, size) of unit deviation with features of the given sizes in 512ths of the square."""
     total = np.zeros((size, size), np.float32)
     for k, scale in enumerate(scales):
@@ -50,6 +46,7 @@ def _clouds(size: int, random: np.random.Generator, scales: tuple[int, ...]) -> 
     return total / max(float(total.std()), 1e-6)
 
 
-def _colour_map(linear: NDArray[np.floating[Any]]) -> Map:
+def colour_map(linear: NDArray[np.floating[Any]]) -> Map:
+    """Linear colours (H, W, 3) as a map of 8-bit sRGB."""
     shown = linear_to_srgb(torch.from_numpy(np.asarray(linear, np.float32))).numpy()
     return Map(np.rint(shown * 255).astype(np.uint8), "srgb")
