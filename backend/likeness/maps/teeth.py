@@ -20,7 +20,7 @@ __all__ = ["ENAMEL", "enamel_of", "teeth_material"]
 
 ENAMEL = (0.72, 0.66, 0.55)
 """Linear albedo where no photo shows teeth."""
-REACHED = (0.75, 0.62, 0.53)
+REACHED = (0.68, 0.63, 0.59)
 """Share of the light on the face that comes back from teeth: lips shade them, and redden what they pass on. Measured on
 Cycles renders of both open heads."""
 WHITEST, DARKEST = (0.86, 0.83, 0.77), (0.60, 0.54, 0.43)
