@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
 from bfm_stand_in import KEYS
 from caffe_stand_in import write_mean, write_model
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from likeness import faces, package, photos
 from likeness.assemble import assemble
@@ -194,6 +195,28 @@ def test_the_package_holds_both_meshes_and_the_terms(made: Reconstruction, tmp_p
     assert len(back.expression_names) == 52
     assert back.own_mesh is not None
     assert back.own_mesh.colours is not None
+
+
+def test_the_script_writes_the_same_model_in_both_forms(
+    anny_head: HeadModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_face(tmp_path, anny_head)
+    fields = loadmat(tmp_path / "BaselFaceModel_mod.mat", simplify_cells=True)["BFM"]
+    with h5py.File(tmp_path / "BaselFaceModel_mod.h5", "w") as file:
+        for name, value in fields.items():
+            file[name] = value if value.ndim == 2 else value[:, None]
+    made = []
+    for form in ("mat", "h5"):
+        monkeypatch.setenv("LIKENESS_HOME", str(tmp_path / form))
+        store.install("3dmm_cnn-bfm", tmp_path / f"BaselFaceModel_mod.{form}")
+        installed = store.open_weights("3dmm_cnn-bfm")
+        assert {name.split("/")[0] for name in installed.names()} >= {form}
+        made.append(TranBfm.of(installed.tensors(f"{form}/")))
+    mat, h5 = (found.model for found in made)
+    np.testing.assert_array_equal(mat.mean, h5.mean)
+    np.testing.assert_array_equal(mat.shape, h5.shape)
+    np.testing.assert_array_equal(mat.expression, h5.expression)
+    np.testing.assert_array_equal(mat.triangles, h5.triangles)
 
 
 def test_what_is_missing_is_said(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
