@@ -42,6 +42,16 @@ def anny_head() -> HeadModel:
 
 
 @pytest.fixture(scope="session")
+def flame_home(anny_head: HeadModel, pytestconfig: pytest.Config) -> Path:
+    """A LIKENESS_HOME in which a stand-in for FLAME 2020 and DECA is installed; kept between runs, read only."""
+    import flame_home
+
+    cache = pytestconfig.cache
+    assert cache is not None, "needs pytest's cache"
+    return flame_home.made(cache.mkdir("flame"), anny_head)
+
+
+@pytest.fixture(scope="session")
 def ict_home(ict_facekit: Path, pytestconfig: pytest.Config) -> Path:
     """A LIKENESS_HOME of its own in which ICT-FaceKit is installed; kept between runs until the code changes."""
     from likeness.heads import library

@@ -17,9 +17,7 @@ __all__ = ["DEEP", "can_be_adaptive", "has_deep_relief", "is_adaptive", "level_f
 DEEP = 0.0012
 """Metres between the lowest and the highest point of a relief that must move the surface: pores have 0.8 mm."""
 DENSE = 10_000
-"""Polygons from which one level of subdivision is enough for a close-up."""
-FINE = 3
-"""Levels that bring the edges of FLAME's face down to the 0.6 mm that a texel of DECA's relief has."""
+"""Polygons from which one level of subdivision is enough for pores, whose shading is bump."""
 ON_OBJECT = bpy.app.version < (5, 0, 0)
 """Until 5.0 adaptive subdivision is an experiment of Cycles and the object's; since then it is the modifier's."""
 
@@ -33,9 +31,7 @@ def has_deep_relief(package: Package) -> bool:
 
 def level_for(package: Package) -> int:
     """Levels of subdivision in a render."""
-    if has_deep_relief(package):
-        return FINE
-    return 1 if len(package.polygons) > DENSE else 2
+    return 1 if len(package.polygons) > DENSE and not has_deep_relief(package) else 2
 
 
 def modifier(head: bpy.types.Object) -> Any:

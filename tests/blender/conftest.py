@@ -12,6 +12,7 @@ import made_avatar
 import numpy as np
 import pytest
 import torch
+from flame_home import linked
 
 from likeness import package
 from likeness.avatar import Avatar, AvatarView
@@ -116,8 +117,19 @@ def backend_environment(anny_head: HeadModel, tmp_path: Path) -> dict[str, str]:
     """Where the tests inside find the backend's program, and a home of its own that has all models."""
     home = tmp_path / "home"
     shutil.copytree(store.home(), home, ignore=lambda _, names: {"service", *(n for n in names if ".lock" in n)})
+    return backend_in(home)
+
+
+def backend_in(home: Path) -> dict[str, str]:
+    """Where the tests inside find the backend's program and its home."""
     program = Path(sys.executable).with_name("likeness.exe" if sys.platform == "win32" else "likeness")
     return {"LIKENESS_TEST_BACKEND": str(program), "LIKENESS_TEST_HOME": str(home)}
+
+
+@pytest.fixture
+def flame_environment(flame_home: Path, tmp_path: Path) -> dict[str, str]:
+    """The same with a home that has FLAME and DECA, or what stands in for them."""
+    return backend_in(linked(flame_home, tmp_path / "home"))
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from deca_stand_in import write_checkpoint, write_ringnet
+from deca_stand_in import write_ringnet
+from flame_home import linked
 from flame_stand_in import StandIn
 
 from likeness import faces, package, photos, pipeline
@@ -24,7 +24,7 @@ from likeness.methods.base import Settings
 from likeness.methods.flame_family import posed_in
 from likeness.methods.registry import find_method, status
 from likeness.progress import quiet
-from likeness.weights import face_networks, store
+from likeness.weights import store
 
 SETTINGS = Settings(head="anny", texture_size=256)
 
@@ -35,21 +35,12 @@ def stand_in(anny_head: HeadModel) -> StandIn:
 
 
 @pytest.fixture(scope="module")
-def home(stand_in: StandIn, anny_head: HeadModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(stand_in: StandIn, flame_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A LIKENESS_HOME of its own, everything installed from files in the official layouts."""
-    folder, official = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("official")
-    networks = face_networks.install()
-    shutil.copyfile(networks, folder / networks.name)
-    shutil.copytree(
-        networks.parent / "heads", folder / "heads", ignore=lambda _, names: {n for n in names if "anny" not in n}
-    )
-    stand_in.write_data(official / "data")
+    folder, official = linked(flame_home, tmp_path_factory.mktemp("homes") / "home"), tmp_path_factory.mktemp("ring")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIKENESS_HOME", str(folder))
         patch.setattr(ringnet, "EDITION", "flame-2020")  # one head is enough for both
-        store.install("flame-2020", stand_in.write_model(official))
-        store.install("deca-data", official / "data")
-        store.install("deca", write_checkpoint(official / "deca_model.tar", stand_in))
         write_ringnet(official / "ring" / "ring_6_68641", stand_in)
         store.install("ringnet", official / "ring")
         yield folder
