@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import HeadError
+from likeness.heads.bfm_uv import unwrap
 
 __all__ = ["DECIMETRE", "MICROMETRE", "MILLIMETRE", "Bfm", "Colours"]
 
@@ -50,7 +52,7 @@ class Bfm:
         shape: (S, V, 3) and expression: (E, V, 3) float32, displacement per unit of a coefficient.
         keypoints: (68,) int64 vertices of the iBUG landmarks, -1 where they are not known.
         triangles: (F, 3) int64 seen counter-clockwise from outside, or None where no file of them was given.
-        uv: (V, 2) float32, origin lower left, or None.
+        uv: (V, 2) float32, origin lower left, or None; `layout` always has some.
         unit: metres per unit.
         colours: of the vertices, or None.
         masks: (V,) bool by name; "skin" for what is bare skin, "front" for what a photo from the front shows well.
@@ -113,6 +115,19 @@ class Bfm:
         if uv is not None and indices is not None:
             laid = np.asarray(uv, np.float32)[np.asarray(indices).astype(np.int64)]
         return cls(mean.reshape(V, 3), basis("w_shp", 40), basis("w_exp", 10), flat[:, 0] // 3, faces, laid)
+
+    @cached_property
+    def layout(self) -> Floats:
+        """(V, 2) float32 UVs, origin lower left: the file's where there was one, else computed (two seconds).
+
+        Raises:
+            HeadError: the model has neither UVs nor triangles.
+        """
+        if self.uv is not None:
+            return self.uv
+        if self.triangles is None:
+            raise HeadError("A face model without triangles cannot be laid out; give the file of its triangles, too.")
+        return unwrap(self.mean, self.triangles)
 
     def vertices(self, shape: Floats, expression: Floats, only: NDArray[np.int64] | None = None) -> Floats:
         """(V, 3) in the model's unit from coefficients (S,) and (E,); of some vertices where ``only`` names them."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from likeness.errors import HeadError
+from likeness.heads.base import HeadModel
 from likeness.heads.bfm import DECIMETRE, MICROMETRE, MILLIMETRE, Bfm, Colours
 from likeness.heads.bfm_arrays import (
     basis_of,
@@ -20,9 +23,21 @@ from likeness.heads.bfm_arrays import (
     rows_of,
     scaled_columns,
 )
+from likeness.heads.embedding_points import IBUG68
+from likeness.heads.mesh_landmarks import FaceMesh, find_on_mesh
 from likeness.weights import catalog, store
 
-__all__ = ["FRONT", "basel_2009", "basel_hdf5", "cut_front", "front", "open_bfm", "open_front"]
+__all__ = [
+    "FRONT",
+    "basel_2009",
+    "basel_hdf5",
+    "cut_front",
+    "front",
+    "open_bfm",
+    "open_front",
+    "outward",
+    "with_landmarks",
+]
 
 Arrays = Mapping[str, NDArray[Any]]
 Floats = NDArray[np.float32]
@@ -74,8 +89,11 @@ def cut_front(basel: Arrays, expression: Arrays, info: Arrays, front: NDArray[An
     return {**info, **made}
 
 
-def front(fields: Arrays, source: str = "BFM_model_front.mat") -> Bfm:
+def front(fields: Arrays, source: str = "BFM_model_front.mat", uv: Floats | None = None) -> Bfm:
     """The model from the fields of ``BFM_model_front.mat``, its mean's middle at the origin, as Deep3D has it.
+
+    Args:
+        uv: (V, 2) of the vertices, where known.
 
     Raises:
         HeadError: a field is missing, or does not go with the others.
@@ -97,6 +115,7 @@ def front(fields: Arrays, source: str = "BFM_model_front.mat") -> Bfm:
         basis_of(fields["exBase"], V, source),
         landmarks_numbered(fields["keypoints"], V, source),
         numbered(fields["tri"], V, source).reshape(-1, 3),
+        uv,
         unit=DECIMETRE,
         colours=colours_of(fields["meantex"], fields["texBase"], V, source),
         masks=masks,
@@ -151,7 +170,7 @@ def basel_2009(basel: Arrays, expression: Arrays | None = None, places: Arrays |
 def basel_hdf5(arrays: Arrays, source: str = "the Basel Face Model") -> Bfm:
     """The 2017 and 2019 editions, as statismo lays models out: millimetres, colours in 0..1, variances.
 
-    The mean holds the mean expression. It has no landmarks of the 68; `likeness.heads.bfm_landmarks` finds them.
+    The mean holds the mean expression. The 68 landmarks are not known; `with_landmarks` finds them.
 
     Raises:
         HeadError: a data set is missing, or they do not go together.
@@ -187,6 +206,27 @@ def basel_hdf5(arrays: Arrays, source: str = "the Basel Face Model") -> Bfm:
     )
 
 
+def with_landmarks(model: Bfm, head: HeadModel | None) -> Bfm:
+    """The model with its 68 landmarks as the landmark network sees them on its coloured mean.
+
+    Args:
+        head: with the embedding "mediapipe478", which says what a face looks like; without one the model stays.
+
+    Raises:
+        HeadError: no face is seen on the model.
+        WeightsError: the networks cannot be fetched or read.
+    """
+    if head is None or model.triangles is None:
+        return model
+    metres = model.unit * model.mean.astype(np.float64)
+    painted = None if model.colours is None else np.clip(model.colours.mean, 0, 1)
+    seen = find_on_mesh(head, FaceMesh(metres, model.triangles, painted)).landmarks[list(IBUG68)]
+    known = np.isfinite(seen).all(1)
+    keypoints = np.full(68, -1)
+    keypoints[known] = cKDTree(metres).query(seen[known])[1]
+    return replace(model, keypoints=keypoints)
+
+
 def outward(vertices: Floats, triangles: Ints) -> Ints:
     """Triangles (F, 3) wound so that a face, or a closed head, is seen counter-clockwise from outside."""
     a, b, c = (vertices[triangles[:, k]].astype(np.float64) for k in range(3))
@@ -198,11 +238,12 @@ def outward(vertices: Floats, triangles: Ints) -> Ints:
 # --- From the store
 
 
-def open_bfm(name: str) -> Bfm:
+def open_bfm(name: str, head: HeadModel | None = None) -> Bfm:
     """An installed edition by its name in the weights catalogue.
 
     Args:
         name: "bfm-front", "bfm-2009", "bfm-2017", "bfm-2019" or "3ddfa-bfm".
+        head: with it the editions that do not say where their landmarks are get them, see `with_landmarks`.
 
     Raises:
         WeightsError: something is not installed; the sentence says how to get it.
@@ -225,7 +266,7 @@ def open_bfm(name: str) -> Bfm:
         )
     if name in ("bfm-2017", "bfm-2019"):
         part = weights.names()[0].split("/")[0]
-        return basel_hdf5(weights.tensors(f"{part}/"), title)
+        return with_landmarks(basel_hdf5(weights.tensors(f"{part}/"), title), head)
     raise HeadError(f"{name} is no Basel Face Model.")
 
 
@@ -235,16 +276,25 @@ def open_front() -> Bfm:
     Raises:
         WeightsError, HeadError: see `open_bfm`.
     """
-    return _open_front(store.stamp((FRONT, BASEL, EXPRESSION, DATA)))
+    return _open_front(store.stamp((FRONT, BASEL, EXPRESSION, DATA, NONECK)))
 
 
 @lru_cache(maxsize=1)
 def _open_front(_: tuple[tuple[str, float], ...]) -> Bfm:
     if store.installed(FRONT):
-        return front(store.open_weights(FRONT).tensors("model/"), catalog.entry(FRONT).title)
+        uv = _uv(_data_arrays()["idx"]) if store.installed(DATA) else None
+        return front(store.open_weights(FRONT).tensors("model/"), catalog.entry(FRONT).title, uv)
     basel, data = store.open_weights(BASEL), _data_arrays()
     fields = cut_front(basel.tensors("model/"), _expression(), data, data["idx"], data["trimIndex"])
-    return front(fields, catalog.entry(BASEL).title)
+    return front(fields, catalog.entry(BASEL).title, _uv(data["idx"]))
+
+
+def _uv(numbers: NDArray[Any]) -> Floats | None:
+    """``BFM_UV.mat``'s UVs of the expression basis' vertices, counted from 1; None where it is not installed."""
+    if not store.installed(NONECK) or not store.open_weights(NONECK).names("uv/UV"):
+        return None
+    every = store.open_weights(NONECK).tensor("uv/UV")
+    return np.asarray(every, np.float32)[numbered(numbers, len(every), "BFM_UV.mat")]
 
 
 def _expression() -> Arrays:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from likeness.camera import Camera
@@ -97,8 +98,11 @@ class Animated:
         share /= share.sum(1, keepdims=True)
         picture = np.zeros((side, side, 3), np.uint8)
         mixed = (colours[near] * share[..., None]).sum(1)
-        picture[raster.covered.numpy()] = np.rint(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
-        return picture
+        covered = raster.covered.numpy()
+        picture[covered] = np.rint(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
+        # Texels beside the skin are like their neighbours, lest their black bleeds in where the picture is sampled.
+        row, column = distance_transform_edt(~covered, return_distances=False, return_indices=True)
+        return np.asarray(picture[row, column])
 
 
 def aggregated(codes: Sequence[Floats], weights: Sequence[Floats | float] | None = None) -> Floats:
@@ -147,7 +151,8 @@ def headed(model: Bfm, shape: Floats, settings: Settings, progress: Progress) ->
     rest = model.metres(shape)
     solid = rest.astype(np.float64)
     head = open_head(settings.head, progress).with_expressions(ARKIT)
-    rigged = onto_head(head, solid, triangles, solid[model.keypoints], progress)
+    marks = np.where(model.keypoints[:, None] < 0, np.nan, solid[model.keypoints])
+    rigged = onto_head(head, solid, triangles, marks, progress)
     return Animated(rest, triangles, head, rigged, ())
 
 
