@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ from .words import paragraph
 
 __all__ = ["CLASSES", "LIKENESS_OT_connect", "chosen_anew", "connect", "is_at_hand"]
 
+WARMING = 180.0
+"""Seconds that the backend may take to load PyTorch before its lists are given up."""
 WORKER = {
     "starting": "warming up",
     "ready": "ready",
@@ -136,11 +139,25 @@ def _lists(backend: Backend, where: Choice) -> dict[str, Any]:
     client = backend.client(where)
     return {
         "health": client.health(),
-        "methods": client.methods(),
+        "methods": _once_it_is_up(client.methods),
         "heads": client.heads(),
         "weights": client.weights(),
         "jobs": client.jobs(),
     }
+
+
+def _once_it_is_up(ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """On a thread: wait for a backend that runs but is still loading PyTorch, which takes a while on a busy machine."""
+    from ..link.client import ServiceError
+
+    end = time.monotonic() + WARMING
+    while True:
+        try:
+            return ask()
+        except ServiceError as error:
+            if error.code != "starting" or time.monotonic() > end:
+                raise
+            time.sleep(error.retry_after or 1.0)
 
 
 def _stop(context: bpy.types.Context, then: Callable[[], object] | None) -> None:

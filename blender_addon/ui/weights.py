@@ -281,17 +281,19 @@ def draw_missing(layout: bpy.types.UILayout, context: bpy.types.Context, names: 
 def _draw_entry(box: bpy.types.UILayout, context: bpy.types.Context, entry: dict[str, Any]) -> None:
     name = entry["name"]
     task = session().weight_tasks.get(name)
-    paragraph(box, context, entry["title"], icon="PACKAGE")
+    head = box.row()
+    column = head.column(align=True)
+    paragraph(column, context, entry["title"], icon="PACKAGE")
     if task and task.going:
         _draw_task(box, context, task)
         return
-    paragraph(box, context, entry["licence"], icon="COPY_ID")
+    paragraph(column, context, entry["licence"], icon="COPY_ID")
+    _page_button(head, entry, "")
     how = for_buttons(entry["how"])
     paragraph(box, context, f"{how[:1].upper()}{how[1:]}.")
     if task:
         _draw_task(box, context, task)
     row = box.row(align=True)
-    _page_button(row, entry, "Page")
     given: Any = row.operator(LIKENESS_OT_give_weights.bl_idname, text="Choose Files", icon="FILEBROWSER")
     given.name = name
     if entry["fetchable"]:
