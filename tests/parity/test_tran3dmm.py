@@ -17,7 +17,8 @@ from fill import fill
 from scipy.io import savemat
 
 from likeness.errors import WeightsError
-from likeness.heads.bfm_tran import TranBfm, trimmed
+from likeness.heads.bfm_tran import trimmed
+from likeness.methods.tran3dmm import loaded
 from likeness.methods.tran3dmm_model import OF_BOX, OF_POINTS, Regressor, crop
 from likeness.networks.resnet_caffe import ResNet101, from_caffe
 from likeness.weights import catalog, store
@@ -153,11 +154,11 @@ def test_network(numbers: Any, blobs: dict[str, Any]) -> None:
         near(got, np.maximum(wanted, 0) if name.startswith("res") else wanted)
 
 
-def test_a_picture_to_coefficients(numbers: Any, blobs: dict[str, Any]) -> None:
+def test_a_picture_to_coefficients(numbers: Any, home: None) -> None:
     """The network as it is used, its normalisations folded away."""
-    mean = store.open_weights("3dmm_cnn").tensor("mean")
-    got = np.concatenate(Regressor.from_blobs(blobs, mean, "the model").coefficients(picture()))
-    near(got, numbers["network.params198"][0], 2e-5)
+    regressor, _, files = loaded()
+    near(np.concatenate(regressor.coefficients(picture())), numbers["network.params198"][0], 2e-5)
+    assert set(files) >= {"3dmm_cnn_resnet_101.caffemodel", "mean.binaryproto", "01_MorphableModel.mat"}
 
 
 def test_a_caffemodel_of_another_network_is_refused(blobs: dict[str, Any]) -> None:
@@ -195,9 +196,10 @@ def test_bases_of_the_cut_model(numbers: Any, fields: dict[str, Any], name: str)
     near(fields[name][::9, ::4], numbers[f"model.bfm_{name}"], 1e-7)
 
 
-def test_shape_and_texture(numbers: Any, fields: dict[str, Any]) -> None:
+def test_shape_and_texture(numbers: Any, home: None) -> None:
     shape, texture = np.split(numbers["model.features"].reshape(-1), 2)
-    face = TranBfm.of(fields)
+    face = loaded()[1]
+    assert len(face.expression_spread) == 29
     assert face.model.colours is not None
     vertices = face.model.metres(shape) / face.model.unit
     colours = 255 * np.clip(face.model.colours.of(texture), 0, 1)
