@@ -231,6 +231,17 @@ def test_the_smaller_backbone_and_the_single_last_layer(last: bool) -> None:
         torch.testing.assert_close(again(crop), network.eval()(crop), atol=1e-5, rtol=1e-4)
 
 
+def test_white_light_is_the_same_for_all_colours() -> None:
+    """The TensorFlow project's other release, with the paper's nine numbers for light."""
+    sizes = tuple(9 if name == "gamma" else size for name, size in release.HEADS.items())
+    network = release.ReconNet(release.ResNet18(), sizes).eval()
+    with torch.inference_mode():
+        flat = network(torch.from_numpy(fill("deep3d/recon_input", (1, 3, 224, 224), "uniform")))[0].numpy()
+    light = Coefficients.of(flat).light
+    np.testing.assert_array_equal(light[1:], light[:1].repeat(2, 0))
+    assert light[0].any()
+
+
 # --- The losses
 
 

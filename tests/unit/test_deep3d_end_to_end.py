@@ -22,6 +22,7 @@ from likeness.errors import WeightsError
 from likeness.heads.base import HeadModel
 from likeness.heads.bfm_files import open_front
 from likeness.methods.base import Settings
+from likeness.methods.bfm_family import aggregated
 from likeness.methods.deep3d import networks, regress, standard_face
 from likeness.methods.deep3d_crops import SIDE, Aligned, align
 from likeness.methods.deep3d_model import Coefficients, model_camera, projected, world
@@ -167,6 +168,10 @@ def test_sets_of_photos_are_weighed_where_a_network_says_how(crop: Aligned) -> N
     assert trust is not None
     assert trust[0].shape == (80,)
     assert all(((row > 0) & (row < 1)).all() for row in trust)
+    first, second = (Coefficients.of(row).identity for row in flat)
+    one = aggregated([first, second], trust)
+    np.testing.assert_allclose(one, (trust[0] * first + trust[1] * second) / (trust[0] + trust[1]), atol=1e-6)
+    np.testing.assert_allclose(aggregated([first, second]), (first + second) / 2, atol=1e-6)
     assert regress(network, confidence, [crop])[1] is None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from likeness.errors import HeadError
+from likeness.errors import HeadError, WeightsError
 from likeness.faces.face import Face
 from likeness.heads.bfm import Bfm
 from likeness.heads.bfm_files import open_front
@@ -185,4 +185,9 @@ def _networks(which: str, _: tuple[tuple[str, float], ...]) -> tuple[release.Rec
     else:
         network = release.from_graph(weights.tensors("model/"), title)
     given = weights.tensors("confidence/")
+    if given and network.backbone.wide != release.FEATURE:
+        raise WeightsError(
+            f"{title}: the confidence network belongs to the larger backbone; install it again without "
+            "confidence_net.pth."
+        )
     return network, release.confidence_net(given, title) if given else None

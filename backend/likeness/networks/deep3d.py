@@ -20,10 +20,12 @@ from likeness.networks.resnet import ResNet, ResNet18, ResNet50
 from likeness.networks.resnet_v1 import BLOCKS, ResNetV1
 from likeness.weights.strict import load_into
 
-__all__ = ["HEADS", "ConfidenceNet", "ReconNet", "confidence_net", "from_checkpoint", "from_graph"]
+__all__ = ["FEATURE", "HEADS", "ConfidenceNet", "ReconNet", "confidence_net", "from_checkpoint", "from_graph"]
 
 HEADS = {"id": 80, "ex": 64, "tex": 80, "angles": 3, "gamma": 27, "XY": 2, "Z": 1}
 """Names (the TensorFlow release's) and sizes of what is predicted, in order: 257 numbers."""
+FEATURE = 2048
+"""Size of the larger backbone's pooled feature, which the confidence network looks at."""
 WHITE = 9
 """Size of gamma in the release for white light, the paper's."""
 
@@ -141,7 +143,7 @@ class ConfidenceNet(nn.Module):
         super().__init__()
         channels = (256, *widths)
         self.shallow = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in zip(channels, widths, strict=False))
-        self.fc1 = nn.Linear(widths[-1] + ResNetV1.wide, hidden)
+        self.fc1 = nn.Linear(widths[-1] + FEATURE, hidden)
         self.fc2 = nn.Linear(hidden, HEADS["id"])
 
     def forward(self, first: Tensor, pooled: Tensor) -> Tensor:
