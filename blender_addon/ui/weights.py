@@ -20,6 +20,8 @@ __all__ = ["CLASSES", "draw_missing"]
 
 WIDTH = 460
 """Of the dialog that shows the terms, pixels at scale 1."""
+BUTTON = 40.0
+"""Of a button that shows an icon alone, and the space before it."""
 
 
 def _entry_of(name: str) -> dict[str, Any] | None:
@@ -283,11 +285,11 @@ def _draw_entry(box: bpy.types.UILayout, context: bpy.types.Context, entry: dict
     task = session().weight_tasks.get(name)
     head = box.row()
     column = head.column(align=True)
-    paragraph(column, context, entry["title"], icon="PACKAGE")
+    paragraph(column, context, entry["title"], icon="PACKAGE", beside=BUTTON)
     if task and task.going:
         _draw_task(box, context, task)
         return
-    paragraph(column, context, entry["licence"], icon="COPY_ID")
+    paragraph(column, context, entry["licence"], icon="COPY_ID", beside=BUTTON)
     _page_button(head, entry, "")
     how = for_buttons(entry["how"])
     paragraph(box, context, f"{how[:1].upper()}{how[1:]}.")
@@ -318,7 +320,7 @@ def _draw_task(layout: bpy.types.UILayout, context: bpy.types.Context, task: Wei
     bad = task.state == "failed" or bool(task.wrong)
     row = layout.row()
     text = task.error if task.state == "failed" else f"{task.text}."
-    paragraph(row, context, for_buttons(text), icon="ERROR" if bad else "CHECKMARK", alert=bad)
+    paragraph(row, context, for_buttons(text), icon="ERROR" if bad else "CHECKMARK", alert=bad, beside=BUTTON)
     gone: Any = row.operator(LIKENESS_OT_forget_weights.bl_idname, text="", icon="X", emboss=False)
     gone.name = task.name
     for note in [*task.wrong[:3], *task.notes]:

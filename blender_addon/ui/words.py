@@ -19,12 +19,16 @@ def paragraph(
     icon: Any = "NONE",
     alert: bool = False,
     width: float | None = None,
+    beside: float = 0.0,
 ) -> None:
-    """Write a sentence over as many lines as ``width`` needs, that of the region where none is given."""
+    """Write a sentence over as many lines as ``width`` needs, that of the region where none is given.
+
+    ``beside`` is what stands in the same row and takes of it; both in pixels at scale 1.
+    """
     column = layout.column(align=True)
     column.alert = alert
     column.scale_y = 0.85
-    for i, line in enumerate(textwrap.wrap(text, _letters(context, icon != "NONE", width)) or [""]):
+    for i, line in enumerate(textwrap.wrap(text, _letters(context, icon != "NONE", width, beside)) or [""]):
         row = column.row()
         if icon != "NONE":
             row.label(text=line, icon=icon if i == 0 else "BLANK1")
@@ -32,12 +36,12 @@ def paragraph(
             row.label(text=line)
 
 
-def _letters(context: bpy.types.Context, icon: bool, width: float | None) -> int:
+def _letters(context: bpy.types.Context, icon: bool, width: float | None, beside: float) -> int:
     """How many letters fit into a line."""
     if width is None:
         region = context.region.width if context.region else 300
         width = region / (context.preferences.system.ui_scale or 1.0)  # 0 without windows
-    return max(int((width - 60 - 20 * icon) / 6.2), 16)
+    return max(int((width - beside - 60 - 20 * icon) / 6.2), 16)
 
 
 def for_buttons(text: str) -> str:

@@ -134,7 +134,7 @@ def test_a_disk_without_room(web: Served, tmp_path: Path, monkeypatch: pytest.Mo
         free = 1000
 
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: Usage)
-    with pytest.raises(WeightsError, match=r"takes 1 MB and .* has 0 MB free"):
+    with pytest.raises(WeightsError, match=r"takes 1\.0 MB and .* has 0\.0 MB free"):
         download(web.url + "/a.bin", tmp_path / "a.bin", Watched(), "a")
 
 

@@ -142,7 +142,8 @@ def _room(folder: Path, wanted: int, label: str) -> None:
 
 
 def _megabytes(done: int, total: int) -> str:
-    return f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{done / 1e6:.0f} MB"
+    places = 0 if max(done, total) > 1e7 else 1
+    return f"{done / 1e6:.{places}f} of {total / 1e6:.{places}f} MB" if total else f"{done / 1e6:.{places}f} MB"
 
 
 def _host(url: str) -> str:
