@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def export(context: bpy.types.Context, head: Head, path: Path, kind: str, *, ani
     path.parent.mkdir(parents=True, exist_ok=True)
     write = {"GLB": _glb, "FBX": _fbx, "USD": _usd}[kind]
     with tempfile.TemporaryDirectory(prefix=".likeness-", dir=path.parent) as room:
-        with _alone(context, head), exchange_materials(head):
+        with _alone(context, head), exchange_materials(head), _beside(head) if kind == "GLB" else nullcontext():
             write(head, Path(room) / path.name, animation)
         for made in sorted(Path(room).iterdir(), key=lambda p: p.name == path.name):
             _move(made, path.parent / made.name)
@@ -100,6 +100,21 @@ def _alone(context: bpy.types.Context, head: Head) -> Iterator[None]:
         layer.objects.active = active
         if mode != "OBJECT" and active == head.rig:
             bpy.ops.object.mode_set(mode=mode)
+
+
+@contextmanager
+def _beside(head: Head) -> Iterator[None]:
+    """Inside the block the head is no child of its rig: glTF lets joints alone place a skinned mesh."""
+    mesh: Any = head.mesh
+    parent, kind, bone, offset = mesh.parent, mesh.parent_type, mesh.parent_bone, mesh.matrix_parent_inverse.copy()
+    place, basis = mesh.matrix_world.copy(), mesh.matrix_basis.copy()
+    mesh.parent = None
+    mesh.matrix_world = place
+    try:
+        yield
+    finally:
+        mesh.parent, mesh.parent_type, mesh.parent_bone = parent, kind, bone
+        mesh.matrix_parent_inverse, mesh.matrix_basis = offset, basis
 
 
 def _call(operator: Any, **settings: Any) -> None:
