@@ -21,7 +21,7 @@ from likeness.progress import Progress, quiet
 
 __all__ = ["LICENCE", "TITLE", "VERSION", "compile_ict"]
 
-VERSION = 4
+VERSION = 5
 """Goes up whenever the compiled head changes, so that a stale file is not used."""
 
 TITLE, LICENCE = "ICT-FaceKit head", "MIT"

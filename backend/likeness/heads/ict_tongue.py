@@ -19,9 +19,11 @@ FLOOR = -4.9  # height on which the tongue lies
 FLATTER = 0.68  # of its published height, with which it fills the mouth and hides the lower teeth in every open mouth
 ROOT, TIP = 4.2, 9.75  # where it begins and ends along z
 REACH = 3.6  # how far tongueOut brings the tip forward
-OVER_LIP = ((4.0, -4.15), (7.5, -3.3), (10.4, -2.6), (11.6, -2.75), (12.6, -3.4), (13.4, -4.4))
+OVER_LIP = ((4.0, -4.15), (7.5, -3.35), (10.4, -2.78), (11.6, -2.95), (12.6, -3.6), (13.4, -4.6))
 """(z, y) of the middle of the stretched tongue: over the lower teeth and lip, then down."""
-THIN, NARROW = 0.6, 1.0  # of its thickness and width at the tip
+THIN, NARROW = 0.42, 0.92  # of its thickness and width at the tip
+PARTED = {"mouthUpperUp": 0.4, "mouthLowerDown": 0.4}
+"""What the lips do around a tongue that comes out, as shares of other expressions."""
 
 
 def lowered(files: IctFiles) -> Floats:
@@ -36,9 +38,9 @@ def lowered(files: IctFiles) -> Floats:
 
 
 def tongue_out(files: IctFiles, vertices: Floats) -> Floats:
-    """(26719, 3) centimetres: displacement that brings the tongue of `lowered` out over the lower lip.
+    """(26719, 3) centimetres: displacement that brings the tongue of `lowered` out over the lower lip, which gives way.
 
-    It is meant for a mouth that is open already, as faces are when they show it.
+    It is meant for a mouth that is open a little already, as mouths are when they show a tongue.
     """
     tongue = _tongue(files)
     place = vertices[tongue]
@@ -60,6 +62,9 @@ def tongue_out(files: IctFiles, vertices: Floats) -> Floats:
         1,
     )
     out = np.zeros_like(vertices)
+    for name, share in PARTED.items():
+        for side in "LR":
+            out += share * files.expression[f"{name}_{side}"]
     out[tongue] = free[:, None] * (moved - place)
     return out
 
