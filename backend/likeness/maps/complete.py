@@ -26,7 +26,7 @@ FOLD = (0.0006, 0.003)
 """The same beside the openings of eyes and lips, whose edges show lashes and teeth."""
 RIM = 0.005
 """Metres: what changes more slowly than that is taken off near borders."""
-SLOW = 0.45
+SLOW = 0.6
 """Share of it that is taken off everywhere else, as light that the fit left."""
 TINT = 0.16
 """Log colour that skin, hair of brows and marks may be off from the skin around beyond its luminance."""

@@ -22,9 +22,9 @@ Floats = NDArray[np.float32]
 
 SMOOTH = 0.008
 """Metres: slower changes of colour are the base, faster ones detail."""
-LID = (-0.18, 0.05)
+LID = (-0.22, 0.05)
 """Bounds of the log luminance of lids' folds on top of the skin."""
-LASHES = (-0.5, -0.2)
+LASHES = (-0.8, -0.4)
 """Log luminance on top of the skin below which something beside an eye is a lash or a painted line, not its lid."""
 MOIST = (0.03, -0.045, -0.02)
 """Log colour of lids' edges, which are moist and pink, on top of the skin."""
