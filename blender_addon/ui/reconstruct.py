@@ -162,7 +162,7 @@ class LIKENESS_PT_reconstruct(Child, bpy.types.Panel):
             title.alert = True
             title.label(text="That Did Not Work", icon="ERROR")
             row.operator(LIKENESS_OT_dismiss.bl_idname, text="", icon="X", emboss=False)
-            paragraph(box, context, now.problem)
+            paragraph(box, context, now.problem, alert=True)
         for note in task.notes if task else ():
             paragraph(layout, context, note, icon="INFO")
 
