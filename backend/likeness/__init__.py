@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from likeness.photos import Photo, load_photos
     from likeness.pipeline import reconstruct
     from likeness.progress import Cancelled, Progress
+    from likeness.rig import rig as rig_mesh
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,7 @@ __all__ = [
     "load_photos",
     "open_head",
     "reconstruct",
+    "rig_mesh",
     "save_avatar",
 ]
 
@@ -70,6 +72,7 @@ _PLACES = {
     "load_photos": "photos",
     "open_head": "heads.library",
     "reconstruct": "pipeline",
+    "rig_mesh": "rig:rig",
     "save_avatar": "package:save",
 }
 

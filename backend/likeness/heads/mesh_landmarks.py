@@ -22,6 +22,7 @@ from likeness.faces.mesh import landmarks_in, landmarks_of
 from likeness.heads.base import HeadModel
 from likeness.heads.embedding import turned_here
 from likeness.heads.embedding_pictures import BACKGROUND, LIGHT, SKIN, camera_at
+from likeness.heads.embedding_points import LOWER_LIP, UPPER_LIP
 from likeness.heads.surface import normals, similarity
 from likeness.progress import Progress, quiet
 from likeness.render.light import linear_to_srgb, sh_basis, srgb_to_linear
@@ -41,6 +42,11 @@ BETTER = 4
 PRESENCE = 0.5
 USUAL = 0.001
 """Metres; places nearer than this to their middle all count alike."""
+
+
+RIMS, RED = np.array(UPPER_LIP + LOWER_LIP), np.array((0, 37, 267, 17, 84, 314))
+LIP_DEPTH = 0.005
+"""Metres from the borders of the red of the lips back to the rims inside, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +228,8 @@ def _around(head: HeadModel, mesh: FaceMesh, progress: Progress) -> tuple[Floats
             continue
         cast = _cast(mesh, raster, points)
         weight = np.isfinite(cast).all(1) * turned_here(points)
+        # What lies on teeth says nothing of the lips before them.
+        weight[RIMS] *= cast[RIMS, 2] > np.nanmedian(cast[RED, 2]) - LIP_DEPTH
         places.append(np.nan_to_num(cast))
         weights.append(weight)
     if not places:

@@ -20,7 +20,7 @@ from scipy.sparse.linalg import splu
 
 from likeness.errors import HeadError
 from likeness.heads.base import HeadModel
-from likeness.heads.embedding_points import OVAL
+from likeness.heads.embedding_points import LOWER_LIDS, LOWER_LIP, OVAL, UPPER_LIDS, UPPER_LIP
 from likeness.heads.eyeballs import seat
 from likeness.heads.surface import Nearest, Surface, areas, bending, normals, rows_of, similarity
 from likeness.progress import Progress, quiet
@@ -35,6 +35,9 @@ INNER = {
     "mediapipe478": np.setdiff1d(np.arange(468), OVAL),
 }
 """Points inside the face: on the contour everybody means something else, and irises are no skin."""
+RIMS = {"ibug68": np.zeros(0, np.int64), "mediapipe478": np.array(UPPER_LIDS + LOWER_LIDS + UPPER_LIP + LOWER_LIP)}
+RIM_WEIGHT = 4.0
+"""Points on the rims of lids and inner lips count so much more: they alone tell what is open."""
 MARKS = 51
 """Landmarks that together weigh as much as all those of a set, however many it has."""
 IDENTITY_ROUNDS = 8
@@ -46,6 +49,8 @@ SCHEDULE = (
     (0.008, 0.008, 0.3), (0.005, 0.006, 0.15), (0.005, 0.006, 0.15), (0.0035, 0.005, 0.1),
 )  # fmt: skip
 MARK_AREA = 0.004**2  # a landmark of weight 1 counts as much skin (m²)
+JAW = 0.25
+"""Weight of jawOpen that lips may tell more or less of than the rest of the face."""
 THIN = 3
 """Every so many of the skin's vertices find the coefficients."""
 SYMMETRIC = {"SymmetricMode": True}
@@ -115,7 +120,7 @@ def lay_onto(
     template = head.template.double().numpy()
     scale, rotation, shift = similarity((template[corners] * shares[..., None]).sum(1), landmarks[use])
 
-    fit = _Fit(head, corners, shares, moods)
+    fit = _Fit(head, corners, shares, np.where(np.isin(np.flatnonzero(use), RIMS[name]), RIM_WEIGHT, 1.0), moods)
     found = np.zeros(fit.count)
     for number in range(IDENTITY_ROUNDS):
         progress("head", 0.5 * number / IDENTITY_ROUNDS, "Laying the head onto the mesh")
@@ -127,12 +132,12 @@ def lay_onto(
         near, trust = fit.matched(goal, moved, 0.015)
         pairs = np.concatenate([moved, fit.marking @ moved])
         places = np.concatenate([near, there])
-        weights = np.concatenate([trust, np.full(len(there), fit.mark_area)])
+        weights = np.concatenate([trust, fit.mark_area])
         scale, rotation, shift = similarity(pairs, scale * places @ rotation.T + shift, weights)
     goal = Surface((vertices - shift) @ rotation / scale, triangles)
     there = (landmarks[use] - shift) @ rotation / scale
     skin, known, gap = fit.free(goal, there, fit.at(found), progress)
-    identity, expression = fit.parted(found)
+    identity, expression = fit.parted(found if moods is None else fit.shut(skin, found))
     moving = fit.moving(expression)
     neutral = fit.everything(identity, skin - moving[fit.skin])
     progress("head", 1.0, "The head lies on the mesh")
@@ -145,7 +150,7 @@ def lay_onto(
 class _Fit:
     """The head's skin, as the solver needs it; everything in the head's frame."""
 
-    def __init__(self, head: HeadModel, corners: Ints, shares: Floats, moods: Floats | None) -> None:
+    def __init__(self, head: HeadModel, corners: Ints, shares: Floats, worth: Floats, moods: Floats | None) -> None:
         self.head = head
         triangles = head.triangles.numpy()[head.region("skin").numpy()]
         self.skin = np.unique(triangles)
@@ -153,7 +158,7 @@ class _Fit:
         local[self.skin] = np.arange(len(self.skin))
         self.triangles = local[triangles]
         self.mark_corners, self.shares = local[corners], shares
-        self.mark_area = MARK_AREA * min(1.0, MARKS / len(corners))
+        self.mark_area = worth * MARK_AREA * min(1.0, MARKS / len(corners))
         self.rest = head.template.double().numpy()[self.skin]
         self.basis = head.identity.double().numpy()[:, self.skin]
         self.precision = np.eye(len(self.basis))
@@ -201,7 +206,7 @@ class _Fit:
         some = np.arange(0, len(self.skin), THIN)
         marks = (self.basis[:, self.mark_corners] * self.shares[None, ..., None]).sum(2)
         at_marks = (self.rest[self.mark_corners] * self.shares[..., None]).sum(1)
-        seen = marks.reshape(self.count, -1) * np.sqrt(self.mark_area)
+        seen = marks.reshape(self.count, -1) * np.repeat(np.sqrt(self.mark_area), 3)
         basis = self.basis[:, some]
         for _ in range(3):
             skin = self.at(found)
@@ -214,9 +219,36 @@ class _Fit:
             gap = place - self.rest[some]
             left = across @ across.T + along @ along.T + seen @ seen.T
             right = across @ ((gap * normal).sum(1) * root) + along @ (gap * (np.sqrt(SLIP) * root)[:, None]).ravel()
-            right += seen @ ((there - at_marks) * np.sqrt(self.mark_area)).ravel()
+            right += seen @ ((there - at_marks) * np.sqrt(self.mark_area)[:, None]).ravel()
             found = self._bounded(left + RIDGE * self.precision, right)
         return found
+
+    def shut(self, skin: Floats, found: Floats) -> Floats:
+        """The coefficients with as much jawOpen as makes the lips of the skin (n, 3), without its expression, meet as
+        those of its identity do: what the jaw did is told by the lips better than by cheeks and chin."""
+        head, count = self.head, len(self.head.identity)
+        marks = head.landmarks.get("mediapipe478")
+        if marks is None or "jawOpen" not in head.expression_names:
+            return found
+        local = np.full(len(head.template), -1)
+        local[self.skin] = np.arange(len(self.skin))
+
+        def gap(places: Floats) -> float:
+            upper, lower = (
+                (places[local[head.triangles.numpy()[marks.triangle.numpy()[rim]]]][..., 1] * shares[rim]).sum(1)
+                for rim in (list(UPPER_LIP[2:7]), list(LOWER_LIP[2:7]))
+            )
+            return float((upper - lower).mean())
+
+        shares = marks.barycentric.double().numpy()
+        jaw = count + head.expression_names.index("jawOpen")
+        calm = np.concatenate([found[:count], np.zeros(len(found) - count)])
+        rest = skin - np.tensordot(found[count:], self.basis[count:], 1)
+        rate = gap(self.basis[jaw])
+        more = (gap(rest) - gap(self.at(calm))) / max(rate, 1e-3)
+        changed = found.copy()
+        changed[jaw] = np.clip(found[jaw] + np.clip(more, -JAW, JAW), 0, 1)
+        return changed
 
     def _bounded(self, left: Floats, right: Floats) -> Floats:
         """What minimises x'Lx / 2 - r'x with expression weights in 0..1."""
@@ -239,14 +271,14 @@ class _Fit:
             progress("head", 0.5 + 0.5 * number / len(SCHEDULE), "Laying the head onto the mesh")
             place, trust = self.matched(goal, start + moved, reach)
             normal = normals(start + moved, self.triangles)
-            seen = mark_weight * self.mark_area
+            seen = self.marking.T @ sparse.diags(mark_weight * self.mark_area)
             across = rows_of(np.arange(3 * count).reshape(-1, 3), normal, 3 * count)
             along = sparse.diags(np.repeat(trust * SLIP, 3))
             through = across.T @ sparse.diags(trust * (1 - SLIP))
             still = 0.01 * length**2 * self.area.mean() * self.plain + 1e-6 * sparse.diags(self.area)
-            left = sparse.kron(length**4 * self.stiff + still + seen * self.marking.T @ self.marking, three)
+            left = sparse.kron(length**4 * self.stiff + still + seen @ self.marking, three)
             right = along @ (place - start).ravel() + through @ (normal * (place - start)).sum(1)
-            right += seen * (self.marking.T @ (there - self.marking @ start)).ravel()
+            right += (seen @ (there - self.marking @ start)).ravel()
             # Symmetric and positive: no pivots are needed, and an ordering for such matrices fills in less.
             factors = splu((left + along + through @ across).tocsc(), "MMD_AT_PLUS_A", 0.0, options=SYMMETRIC)
             moved = factors.solve(right).reshape(-1, 3)
