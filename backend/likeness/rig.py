@@ -165,9 +165,9 @@ def _views(head: HeadModel, home: FaceMesh, rigged: Rigged, called: str, progres
     for number, (yaw, pitch) in enumerate(VIEWS):
         progress("fit", number / len(VIEWS), "Taking the colours of the mesh")
         camera: Camera = camera_at(yaw, pitch, aim).resized(PICTURE, PICTURE)
-        pixels, _ = home.picture(camera, lit=False)
+        pixels, lit = (home.picture(camera, lit=light)[0] for light in (False, True))
         box = camera.project(aim + np.array([[-0.08, 0.09, 0], [0.08, -0.09, 0]])).ravel()
-        landmarks, score = landmarks_of(pixels, (box[0], box[1], box[2], box[3]))
+        landmarks, score = landmarks_of(lit, (box[0], box[1], box[2], box[3]))
         photo = Photo(Path(f"{called}_{yaw:+.0f}_{pitch:+.0f}.png"), pixels)
         around = np.concatenate([landmarks[:468, :2].min(0), landmarks[:468, :2].max(0)])
         face = Face(photo, 0, around, landmarks, score, *head_angles(landmarks))

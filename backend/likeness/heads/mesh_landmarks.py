@@ -82,7 +82,7 @@ class FaceMesh:
         elif self.colours is not None:
             albedo = srgb_to_linear(interpolate(torch.from_numpy(self.colours), triangles, raster).clamp(0, 1))
         else:
-            albedo, lit = torch.tensor(SKIN).expand(*raster.covered.shape, 3), True
+            albedo = torch.tensor(SKIN).expand(*raster.covered.shape, 3)
         colour = albedo * interpolate(light, triangles, raster) if lit else albedo.clone()
         colour[~raster.covered] = BACKGROUND
         return (linear_to_srgb(colour) * 255).round().to(torch.uint8).numpy(), raster
