@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,17 +11,16 @@ import bpy
 from . import set_up
 from .connection import Backend, Choice
 from .consent import draw_notices, has_agreed
+from .lists import connect
 from .log import LIKENESS_OT_show_log
 from .main import InTab
 from .obstacles import backend_obstacle
-from .preferences import choice, folder_for, preferences
+from .preferences import DRAWN, choice, folder_for, preferences
 from .session import session
 from .words import paragraph
 
-__all__ = ["CLASSES", "LIKENESS_OT_connect", "chosen_anew", "connect", "is_at_hand"]
+__all__ = ["CLASSES", "LIKENESS_OT_connect", "draw_preferences", "register", "unregister"]
 
-WARMING = 180.0
-"""Seconds that the backend may take to load PyTorch before its lists are given up."""
 WORKER = {
     "starting": "warming up",
     "ready": "ready",
@@ -110,54 +108,8 @@ class LIKENESS_PT_backend(InTab, bpy.types.Panel):
         opened.module = preferences(context).bl_idname
 
 
-def connect(context: bpy.types.Context) -> list[bool]:
-    """Ask the backend for its lists; the result is empty once they are there, or once that failed."""
-    now = session()
-    pending = [True]
-
-    def heard(lists: dict[str, Any]) -> None:
-        from .results import heed
-
-        now.health, now.methods, now.heads = lists["health"], lists["methods"], lists["heads"]
-        now.weights = lists["weights"]
-        heed(bpy.context, lists["jobs"])
-        pending.clear()
-
-    def failed(why: str) -> None:
-        now.problem = why
-        pending.clear()
-
-    now.call(_lists, now.backend, choice(context), then=heard, failed=failed)
-    return pending
-
-
 def _health(backend: Backend, where: Choice) -> dict[str, Any]:
     return backend.client(where).health()
-
-
-def _lists(backend: Backend, where: Choice) -> dict[str, Any]:
-    client = backend.client(where)
-    return {
-        "health": client.health(),
-        "methods": _once_it_is_up(client.methods),
-        "heads": client.heads(),
-        "weights": client.weights(),
-        "jobs": client.jobs(),
-    }
-
-
-def _once_it_is_up(ask: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """On a thread: wait for a backend that runs but is still loading PyTorch, which takes a while on a busy machine."""
-    from ..link.client import ServiceError
-
-    end = time.monotonic() + WARMING
-    while True:
-        try:
-            return ask()
-        except ServiceError as error:
-            if error.code != "starting" or time.monotonic() > end:
-                raise
-            time.sleep(error.retry_after or 1.0)
 
 
 def _stop(context: bpy.types.Context, then: Callable[[], object] | None) -> None:
@@ -175,25 +127,6 @@ def _stop(context: bpy.types.Context, then: Callable[[], object] | None) -> None
     now.call(now.backend.stop, then=ended)
     if bpy.app.background:
         now.wait(lambda: not gone)
-
-
-def chosen_anew() -> None:
-    """Another backend was chosen: what the last one said is forgotten."""
-    now = session()
-    now.methods, now.heads, now.weights, now.health, now.problem = [], [], [], {}, ""
-    for task in now.weight_tasks.values():
-        task.abandon()
-    now.weight_tasks.clear()
-    now.faces.clear()
-    now.asked.clear()
-    now.forget()
-
-
-def is_at_hand(context: bpy.types.Context) -> bool:
-    """Whether the backend can be asked without setting anything up first."""
-    found = set_up.state(context)
-    unknown = preferences(context).kind == "SET_UP" and (found is None or not found.installed)
-    return not unknown and not backend_obstacle(context)
 
 
 def draw_state(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -258,3 +191,13 @@ def _draw_version(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
 
 
 CLASSES = (LIKENESS_OT_connect, LIKENESS_OT_stop, LIKENESS_OT_restart, LIKENESS_PT_backend)
+
+
+def register() -> None:
+    """Fill the page of preferences."""
+    DRAWN.add(draw_preferences)
+
+
+def unregister() -> None:
+    """The opposite of `register`."""
+    DRAWN.remove(draw_preferences)

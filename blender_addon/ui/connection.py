@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ..link.client import Client
     from ..link.supervisor import Supervisor
 
-__all__ = ["Backend", "Choice", "own_command"]
+__all__ = ["Backend", "Choice", "Host", "own_command"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,22 @@ class Backend:
         if self._supervisor:
             self._supervisor.stop()
         self._supervisor = self._remote = self._choice = None
+
+
+class Host(Protocol):
+    """Where a task runs: it lends threads and holds what the backend said. The session is one."""
+
+    backend: Backend
+    jobs: dict[str, dict[str, Any]]
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        then: Callable[[Any], None] | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Run ``function`` in a thread; ``then`` gets its result, ``failed`` a sentence, both on the main thread."""
 
 
 def _remote(choice: Choice) -> Client:

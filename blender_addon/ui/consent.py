@@ -9,16 +9,19 @@ from urllib.parse import urlsplit
 
 import bpy
 
+from .events import Event
 from .preferences import preferences
 from .words import paragraph
 
-__all__ = ["CLASSES", "NOTICE", "draw_notices", "has_agreed", "is_elsewhere", "is_settled", "may_send"]
+__all__ = ["CLASSES", "GIVEN", "NOTICE", "draw_notices", "has_agreed", "is_elsewhere", "is_settled", "may_send"]
 
 NOTICE = (
     "Use your own face, the face of an adult who has agreed to it, or a picture whose licence allows it.",
     "Do not pass a made head off as a recording of someone; every head carries a note that it was made from photos.",
     "Some methods forbid commercial use: the licence of each is shown.",
 )
+GIVEN = Event()
+"""Something was agreed to: photos may be handed on that waited. Told with the context."""
 
 
 class LIKENESS_OT_agree(bpy.types.Operator):
@@ -30,11 +33,9 @@ class LIKENESS_OT_agree(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> Any:
         """Keep the date."""
-        from .photos import look_at_photos
-
         preferences(context).agreed = datetime.now(UTC).isoformat(timespec="seconds")
         _keep(context)
-        look_at_photos(context)
+        GIVEN.tell(context)
         return {"FINISHED"}
 
 
@@ -47,11 +48,9 @@ class LIKENESS_OT_agree_to_send(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> Any:
         """Remember the address."""
-        from .photos import look_at_photos
-
         preferences(context).sends_to = preferences(context).url
         _keep(context)
-        look_at_photos(context)
+        GIVEN.tell(context)
         return {"FINISHED"}
 
 

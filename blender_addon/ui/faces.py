@@ -14,12 +14,13 @@ import bpy
 
 from . import thumbnails
 from .connection import Backend, Choice
+from .obstacles import backend_obstacle, trouble
 from .preferences import choice
 from .properties import path_of, settings_of
 from .session import session
 from .words import paragraph
 
-__all__ = ["CLASSES", "LIKENESS_OT_find_faces", "draw", "find", "summary", "trouble"]
+__all__ = ["CLASSES", "LIKENESS_OT_find_faces", "draw", "find", "summary"]
 
 BUSY = 3.0
 """Seconds to wait before asking a backend again that is busy with somebody's job."""
@@ -35,8 +36,6 @@ class LIKENESS_OT_find_faces(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Photos are handed over only where that was agreed to."""
-        from .obstacles import backend_obstacle
-
         why = backend_obstacle(context) or ("" if len(settings_of(context).photos) else "Add a photo first.")
         if why:
             cls.poll_message_set(why)
@@ -144,17 +143,6 @@ def summary(path: Path) -> tuple[str, str]:
         return "", ""
     count = len(found["faces"])
     return ("CHECKMARK", "") if count == 1 else ("COMMUNITY", str(count))
-
-
-def trouble(path: Path) -> str:
-    """Why a photo cannot be used, a sentence; nothing where it can, or where it is not known."""
-    found = session().faces.get(str(path))
-    if session().fact(Path.is_file, path) is False:
-        return f"{path.name} is no longer there; take it off the list or add it again."
-    if found and (found.get("error") or not found["faces"]):
-        why = found.get("error") or "No face was found; use a photo in which it can be seen clearly."
-        return why if path.name in why else f"{path.name}: {why}"
-    return ""
 
 
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context, photo: Any) -> None:

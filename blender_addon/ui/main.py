@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import consent
+from . import consent, set_up
 from .properties import settings_of
 
 __all__ = ["CLASSES", "Child", "InTab"]
@@ -30,8 +30,6 @@ class LIKENESS_PT_main(InTab, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """What stands between the user and the first head; nothing later on."""
-        from . import set_up
-
         consent.draw_notices(self.layout, context)
         if consent.has_agreed(context):
             set_up.draw_if_needed(self.layout, context)

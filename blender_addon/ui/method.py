@@ -8,6 +8,7 @@ from typing import Any
 
 import bpy
 
+from .backend import LIKENESS_OT_connect
 from .main import Child
 from .properties import settings_of
 from .session import session
@@ -128,8 +129,6 @@ def _line(layout: bpy.types.UILayout, label: str, menu: str, entry: dict[str, An
 
 def _draw_menu(layout: bpy.types.UILayout, offered: Sequence[dict[str, Any]], operator: str) -> None:
     if not offered:
-        from .backend import LIKENESS_OT_connect
-
         layout.operator(LIKENESS_OT_connect.bl_idname, text="Start the Backend to See Them", icon="PLAY")
         return
     for ready in (True, False):

@@ -3,23 +3,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bpy
 
 from .consent import has_agreed, is_elsewhere, may_send
-from .faces import trouble
 from .preferences import preferences
 from .properties import path_of, settings_of
 from .session import Session, session
+from .set_up import state
 
-__all__ = ["backend_obstacle", "obstacle"]
+__all__ = ["backend_obstacle", "is_at_hand", "obstacle", "trouble"]
 
 
 def backend_obstacle(context: bpy.types.Context) -> str:
     """Why the backend cannot be asked anything."""
-    from .set_up import state
-
     p = preferences(context)
     if not has_agreed(context):
         return "Agree to the notice about faces first."
@@ -35,6 +34,24 @@ def backend_obstacle(context: bpy.types.Context) -> str:
         return "The backend is being set up; wait until it is ready."
     found = state(context)
     return "" if found is None or found.installed else "Set the backend up first."
+
+
+def is_at_hand(context: bpy.types.Context) -> bool:
+    """Whether the backend can be asked without setting anything up first."""
+    found = state(context)
+    unknown = preferences(context).kind == "SET_UP" and (found is None or not found.installed)
+    return not unknown and not backend_obstacle(context)
+
+
+def trouble(path: Path) -> str:
+    """Why a photo cannot be used, a sentence; nothing where it can, or where it is not known."""
+    found = session().faces.get(str(path))
+    if session().fact(Path.is_file, path) is False:
+        return f"{path.name} is no longer there; take it off the list or add it again."
+    if found and (found.get("error") or not found["faces"]):
+        why = found.get("error") or "No face was found; use a photo in which it can be seen clearly."
+        return why if path.name in why else f"{path.name}: {why}"
+    return ""
 
 
 def obstacle(context: bpy.types.Context) -> str:

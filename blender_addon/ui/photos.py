@@ -12,13 +12,14 @@ from urllib.request import url2pathname
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from . import faces, thumbnails
-from .consent import is_settled
+from . import consent, faces, set_up, thumbnails
+from .lists import connect
 from .main import Child
+from .obstacles import is_at_hand
 from .properties import path_of, settings_of
 from .session import session
 
-__all__ = ["CLASSES", "add", "look_at_photos"]
+__all__ = ["CLASSES", "add", "register", "unregister"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif", ".bmp", ".jp2")
 
@@ -252,9 +253,7 @@ def pasted(text: str) -> list[Path]:
 
 def look_at_photos(context: bpy.types.Context) -> None:
     """Let the backend look for faces in new photos, where it is at hand and may."""
-    from .backend import connect, is_at_hand
-
-    if not bpy.app.background and is_settled(context) and is_at_hand(context):
+    if not bpy.app.background and consent.is_settled(context) and is_at_hand(context):
         if not session().methods:
             connect(context)
         faces.find(context, [path_of(photo) for photo in settings_of(context).photos])
@@ -277,3 +276,15 @@ CLASSES = (
     LIKENESS_FH_photos,
     LIKENESS_PT_photos,
 )
+
+
+def register() -> None:
+    """Photos that wait are looked at as soon as they may and can be."""
+    consent.GIVEN.add(look_at_photos)
+    set_up.DONE.add(look_at_photos)
+
+
+def unregister() -> None:
+    """The opposite of `register`."""
+    consent.GIVEN.remove(look_at_photos)
+    set_up.DONE.remove(look_at_photos)

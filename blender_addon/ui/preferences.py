@@ -9,8 +9,10 @@ from typing import Any
 import bpy
 
 from .connection import Choice
+from .events import Event
+from .session import session
 
-__all__ = ["CLASSES", "PACKAGE", "LikenessPreferences", "choice", "folder_for", "preferences"]
+__all__ = ["CLASSES", "DRAWN", "PACKAGE", "LikenessPreferences", "choice", "folder_for", "preferences"]
 
 PACKAGE = (__package__ or "").rpartition(".")[0]
 KINDS = (
@@ -22,12 +24,12 @@ DEVICES = (
     ("cpu", "CPU", "Works on every computer; a head takes about half a minute", 1),
     ("cuda", "NVIDIA GPU (CUDA)", "Faster with an NVIDIA card; downloads about 3 GB more", 2),
 )
+DRAWN = Event()
+"""The page is drawn: who fills it is handed the preferences, the layout and the context."""
 
 
 def _chosen_anew(_: Any, context: bpy.types.Context) -> None:
-    from .backend import chosen_anew
-
-    chosen_anew()
+    session().forget_backend()
 
 
 class LikenessPreferences(bpy.types.AddonPreferences):
@@ -101,9 +103,7 @@ class LikenessPreferences(bpy.types.AddonPreferences):
 
     def draw(self, context: bpy.types.Context) -> None:
         """Backend first, then places, then what was agreed to."""
-        from .backend import draw_preferences
-
-        draw_preferences(self, self.layout, context)
+        DRAWN.tell(self, self.layout, context)
 
 
 def preferences(context: bpy.types.Context) -> LikenessPreferences:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,19 @@ import bpy
 
 from . import thumbnails
 from .connection import Backend, Choice
+from .lists import active, connect, heed, lines
 from .main import InTab
+from .obstacles import backend_obstacle
 from .preferences import choice, folder_for
 from .properties import settings_of
 from .reconstruct import avatars_folder, bring_in
-from .session import redraw, session
+from .session import session
 from .task import package_path
 from .words import licences, paragraph, size
 
-__all__ = ["CLASSES", "heed", "refresh", "register", "unregister"]
+__all__ = ["CLASSES", "register", "unregister"]
 
 ICONS: dict[str, Any] = {"queued": "SORTTIME", "running": "PLAY", "done": "NONE", "failed": "ERROR", "cancelled": "X"}
-NEWS = 2.0
-"""Seconds between two looks at jobs that nobody here waits for."""
 FOREVER = 1e9
 
 
@@ -96,14 +96,10 @@ class LIKENESS_OT_refresh(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Nothing must stand in the way of the backend."""
-        from .obstacles import backend_obstacle
-
         return not backend_obstacle(context)
 
     def execute(self, context: bpy.types.Context) -> Any:
         """A script waits for the answer."""
-        from .backend import connect
-
         pending = connect(context)
         if bpy.app.background:
             session().wait(lambda: bool(pending))
@@ -196,7 +192,7 @@ class LIKENESS_PT_results(InTab, bpy.types.Panel):
 
     def draw(self, context: bpy.types.Context) -> None:
         """The list, and the chosen one."""
-        layout, wm = self.layout, _lines(context)
+        layout, wm = self.layout, lines(context)
         if not wm.likeness_results:
             paragraph(layout, context, "Heads that you make are listed here.")
             return
@@ -240,59 +236,6 @@ def _facts(job: dict[str, Any]) -> list[str]:
     if job.get("has_avatar"):
         lines.append(f"{_when(job)}, {size(float(job.get('avatar_bytes') or 0))}")
     return lines
-
-
-def active(context: bpy.types.Context) -> dict[str, Any] | None:
-    """The chosen job."""
-    wm = _lines(context)
-    index = wm.likeness_active_result
-    return session().jobs.get(wm.likeness_results[index].job_id) if 0 <= index < len(wm.likeness_results) else None
-
-
-def refresh(context: bpy.types.Context) -> None:
-    """Ask the backend for its jobs; what it says is heeded when it comes. Starts nothing."""
-    from .backend import connect
-
-    now = session()
-    if now.backend.state not in ("running", "connected"):
-        return
-    if not now.methods:  # the first answer was lost: ask for all lists
-        connect(context)
-    else:
-        now.call(_jobs, now.backend, choice(context), then=lambda jobs: heed(bpy.context, jobs))
-
-
-def heed(context: bpy.types.Context, jobs: Sequence[dict[str, Any]]) -> None:
-    """Take over the backend's jobs, the newest first; the choice stays on its job."""
-    now, wm = session(), _lines(context)
-    newest = jobs[0]["id"] if jobs and jobs[0]["id"] not in now.jobs else None
-    if now.task and now.task.job.get("id") in {job["id"] for job in jobs} - {r.job_id for r in wm.likeness_results}:
-        newest = now.task.job["id"]
-    before = active(context)
-    chosen = newest or (before["id"] if before else None)
-    now.jobs = {job["id"]: job for job in jobs}
-    wm.likeness_results.clear()
-    for i, job in enumerate(jobs):
-        line = wm.likeness_results.add()
-        line.name, line.job_id = str(job.get("name") or "Head"), job["id"]
-        if job["id"] == chosen:
-            wm.likeness_active_result = i
-    wm.likeness_active_result = max(min(wm.likeness_active_result, len(jobs) - 1), 0)
-    if any(job["state"] in ("queued", "running") for job in jobs) and not bpy.app.background:
-        now.later(NEWS, _look_again)
-    redraw()
-
-
-def _look_again() -> None:
-    refresh(bpy.context)
-
-
-def _jobs(backend: Backend, where: Choice) -> list[dict[str, Any]]:
-    return backend.client(where).jobs()
-
-
-def _lines(context: bpy.types.Context) -> Any:
-    return context.window_manager
 
 
 def _when(job: dict[str, Any]) -> str:

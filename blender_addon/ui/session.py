@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from .events import Event
+
 if TYPE_CHECKING:
     from ..link.set_up import SetUp
     from ..link.work import Ticket, Work
@@ -23,11 +25,29 @@ if TYPE_CHECKING:
     from .task import Task
     from .weight_task import WeightTask
 
-__all__ = ["CLASSES", "Session", "drain_and_show", "redraw", "register", "session", "unregister", "wake"]
+__all__ = [
+    "CLASSES",
+    "FILE_OPENED",
+    "TASK_ENDED",
+    "WEIGHTS_CHANGED",
+    "Session",
+    "drain_and_show",
+    "redraw",
+    "register",
+    "session",
+    "unregister",
+    "wake",
+]
 
 CLASSES: tuple[type, ...] = ()
 BEAT = 0.1
 """Seconds between two looks at the threads while something is going on."""
+TASK_ENDED = Event()
+"""A reconstruction is over; told with the context, as those below are."""
+WEIGHTS_CHANGED = Event()
+"""Methods and heads may be ready now that were not."""
+FILE_OPENED = Event()
+"""Blender shows another file, and the session knew something before."""
 
 
 @dataclass
@@ -113,6 +133,16 @@ class Session:
         """Facts are found out anew when they are next asked for."""
         self.facts.clear()
 
+    def forget_backend(self) -> None:
+        """Another backend was chosen: what the last one said is forgotten."""
+        self.methods, self.heads, self.weights, self.health, self.problem = [], [], [], {}, ""
+        for task in self.weight_tasks.values():
+            task.abandon()
+        self.weight_tasks.clear()
+        self.faces.clear()
+        self.asked.clear()
+        self.forget()
+
     def looks(self) -> tuple[Any, ...]:
         """What panels show of what goes on; compared with `shown`, so that nothing is drawn in vain."""
         task, made = self.task, self.set_up
@@ -150,24 +180,16 @@ class Session:
         for weight_task in [t for t in self.weight_tasks.values() if t.going]:
             weight_task.step()
             if not weight_task.going:
-                self._renew_lists()
+                WEIGHTS_CHANGED.tell(bpy.context)
         at_work = (self.task and self.task.going) or (self.set_up and self.set_up.state == "running")
         at_work = at_work or any(t.going for t in self.weight_tasks.values())
         return bool(self.calls or self.appointments or at_work)
 
     def _end_of(self, task: Task) -> None:
         """Whoever started it, and whether it is still watched: its error is shown and the list of results renewed."""
-        from .results import refresh
-
         self.ended = task
         self.problem = task.error or self.problem
-        refresh(bpy.context)
-
-    def _renew_lists(self) -> None:
-        """Methods and heads may be ready now that were not."""
-        from .backend import connect
-
-        connect(bpy.context)
+        TASK_ENDED.tell(bpy.context)
 
     def wait(self, busy: Callable[[], bool], seconds: float = 86400.0) -> None:
         """For scripts: return when ``busy`` is over. Raises TimeoutError."""
@@ -239,10 +261,8 @@ def redraw() -> None:
 def _opened(_: Any) -> None:
     """Another file: other photos, and perhaps another window manager."""
     if _session:
-        from .results import heed
-
         _session.forget()
-        heed(bpy.context, list(_session.jobs.values()))
+        FILE_OPENED.tell(bpy.context)
 
 
 def register() -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
+from .events import Event
+from .lists import connect
 from .log import LIKENESS_OT_show_log
 from .preferences import choice, folder_for, preferences
 from .session import redraw, session
@@ -19,7 +21,10 @@ from .words import paragraph, size
 if TYPE_CHECKING:
     from ..link.set_up import Installed
 
-__all__ = ["CLASSES", "State", "draw", "draw_if_needed", "state"]
+__all__ = ["CLASSES", "DONE", "State", "draw", "draw_if_needed", "state"]
+
+DONE = Event()
+"""The backend was set up and is being asked for its lists; told with the context."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +99,9 @@ def _follow() -> None:
         return
     now.forget()
     if now.set_up and now.set_up.state == "done" and not bpy.app.background:
-        from .backend import connect
-        from .photos import look_at_photos
-
         now.set_up = None
         connect(bpy.context)
-        look_at_photos(bpy.context)
+        DONE.tell(bpy.context)
 
 
 class LIKENESS_OT_cancel_set_up(bpy.types.Operator):

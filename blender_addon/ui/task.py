@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..link.client import Client
     from ..link.work import JobWatch
-    from .connection import Choice
-    from .session import Session
+    from .connection import Choice, Host
 
 __all__ = ["Task", "package_path"]
 
@@ -38,7 +37,7 @@ class Task:
         package: the avatar on this machine once it is done.
     """
 
-    def __init__(self, session: Session, choice: Choice, photos: Sequence[Path], settings: dict[str, Any], keep: Path):
+    def __init__(self, session: Host, choice: Choice, photos: Sequence[Path], settings: dict[str, Any], keep: Path):
         """Begin at once.
 
         Args:

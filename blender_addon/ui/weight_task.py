@@ -12,8 +12,7 @@ from .words import size
 if TYPE_CHECKING:
     from ..link.client import Client
     from ..link.work import JobWatch
-    from .connection import Choice
-    from .session import Session
+    from .connection import Choice, Host
 
 __all__ = ["WeightTask", "fetch", "give"]
 
@@ -45,7 +44,7 @@ class WeightTask:
         wrong: what checking found.
     """
 
-    def __init__(self, session: Session, choice: Choice, name: str, action: str, begin: Begin) -> None:
+    def __init__(self, session: Host, choice: Choice, name: str, action: str, begin: Begin) -> None:
         """Begin at once, with the backend that ``choice`` names."""
         self.name, self.action = name, action
         self.state, self.text, self.fraction, self.error = "sending", "Asking the backend", 0.0, ""

@@ -1,6 +1,7 @@
 """Imports only point down, the backend never sees bpy, and the add-on never sees the backend."""
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,35 @@ def test_add_on_does_not_import_the_backend() -> None:
 def test_link_does_not_import_bpy() -> None:
     for path in (ROOT / "blender_addon" / "link").rglob("*.py"):
         assert not [n for n in imports(path) if n.split(".")[0] in ("bpy", "mathutils")], path.name
+
+
+def below(path: Path) -> Iterator[Path]:
+    """The add-on's files that one imports, wherever in the file; what only a type checker reads does not count."""
+    for node in running(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            place = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+            yield from {found for alias in node.names if (found := file_of(place / alias.name) or file_of(place))}
+
+
+def file_of(module: Path) -> Path | None:
+    return next((f for f in (module.with_suffix(".py"), module / "__init__.py") if f.is_file()), None)
+
+
+def running(tree: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from running(node)
+
+
+def test_the_add_on_imports_in_no_circle() -> None:
+    files = sorted((ROOT / "blender_addon").rglob("*.py"))
+    graph = {file: set(below(file)) for file in files}
+    assert sum(map(len, graph.values())) > len(files), "imports were not found"
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail("import in a circle: " + " <- ".join(str(f.relative_to(ROOT)) for f in error.args[1]))
 
 
 def test_every_room_is_small() -> None:

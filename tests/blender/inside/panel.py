@@ -88,7 +88,7 @@ def draw_all() -> dict[str, Layout]:
     for _ in range(2):
         drawn = {cls.__name__: draw(cls) for cls in panels() + panels("LIKENESS_MT_")}
         page = Layout()
-        part("backend").draw_preferences(preferences(), page, bpy.context)
+        part("preferences").DRAWN.tell(preferences(), page, bpy.context)
         drawn["preferences"] = page
         now().wait(lambda: bool(now().calls), 20)
     return drawn
@@ -114,6 +114,19 @@ def test_first_of_all_the_notice() -> None:
     assert preferences().agreed.startswith("20")
     assert "likeness.agree" not in draw_all()["LIKENESS_PT_main"].operators
     assert preferences().agreed[:10] in draw_all()["preferences"].said
+
+
+def test_who_hears_of_events_hears_once_and_not_when_switched_off() -> None:
+    events = {
+        (module, name): value
+        for module in ("consent", "preferences", "session", "set_up")
+        for name, value in vars(part(module)).items()
+        if isinstance(value, part("events").Event)
+    }
+    assert len(events) == 6
+    assert {key: len(event._hearers) for key, event in events.items()} == dict.fromkeys(events, 1)
+    bpy.ops.preferences.addon_disable(module=EXTENSION)
+    assert not any(event._hearers for event in events.values())
 
 
 def test_then_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:
