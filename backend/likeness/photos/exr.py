@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from likeness.photos.header import EXR_MAGIC, UnsupportedExrError
+from likeness.photos.exr_mark import EXR_MAGIC, UnsupportedExrError
 
 __all__ = ["register"]
 

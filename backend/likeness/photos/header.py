@@ -11,8 +11,9 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from likeness.errors import PhotoError
+from likeness.photos.exr_mark import EXR_MAGIC, UnsupportedExrError
 
-__all__ = ["EXR_MAGIC", "KEPT_PIXELS", "UnsupportedExrError", "damaged", "measure", "opened"]
+__all__ = ["KEPT_PIXELS", "damaged", "measure", "opened"]
 
 MAX_BYTES = 512 << 20
 MAX_PIXELS = 100_000_000
@@ -26,7 +27,6 @@ LEAST_SIDE = 64
 FORMATS = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "JPEG2000", "PPM"]
 """What is tried; the rest of Pillow's list is no photo, or starts other programs."""
 
-EXR_MAGIC = b"\x76\x2f\x31\x01"
 SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"II*\0", b"MM\0*", b"GIF8", EXR_MAGIC)
 
 RAW = {".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw"}
@@ -34,10 +34,6 @@ HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 
 # Pillow logs remarks about odd TIFF files; without a handler Python would print them.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-
-
-class UnsupportedExrError(Exception):
-    """A whole EXR file of a kind that is not read; says which."""
 
 
 def measure(path: Path, name: str | None = None) -> tuple[int, int]:

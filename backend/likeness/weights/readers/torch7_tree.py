@@ -47,8 +47,9 @@ class _Walk:
         found: dict[str, Any] = {"kind": module.kind, "index": self.index, "numbers": numbers}
         self.index += 1
         inner = module.get("modules")
-        children = [inner.get(i) for i in range(1, len(inner) + 1)] if isinstance(inner, dict) else []
-        if not all(isinstance(child, Module) for child in children):
+        listed = [inner.get(i) for i in range(1, len(inner) + 1)] if isinstance(inner, dict) else []
+        children = [child for child in listed if isinstance(child, Module)]
+        if len(children) < len(listed):
             raise WeightsError(f"A {module.kind} holds something that is no module.")
         found["children"] = [self.of(child, depth + 1) for child in children]
         if module.kind == "nn.gModule":
