@@ -87,9 +87,8 @@ def folds_in(log: Floats, squeezed: Floats, texel: float) -> Floats:
     for k in range(DIRECTIONS):
         line = _line(max(round(LONGER / texel), 3), np.pi * k / DIRECTIONS)
         np.maximum(long, cv2.morphologyEx(deep, cv2.MORPH_OPEN, line), out=long)
-    long = np.minimum(
-        cv2.dilate(long, np.ones((3, 3), np.uint8)), deep
-    )  # a straight line leaves a bent one here and there
+    # A straight line leaves out a bent fold here and there.
+    long = np.minimum(cv2.dilate(long, np.ones((3, 3), np.uint8)), deep)
     # Shade between two walls of skin is redder than the skin, so every channel has its own depth.
     part = smoothstep(*BENT, cv2.GaussianBlur(long / np.maximum(deep, 1e-3), (0, 0), 0.8)).astype(np.float32)
     part *= smoothstep(*FAINT, cv2.GaussianBlur(long, (0, 0), 0.8))
