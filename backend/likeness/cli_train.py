@@ -41,7 +41,7 @@ def _genova(a: argparse.Namespace) -> None:
         import torch
 
         from likeness.heads.library import open_head
-        from likeness.methods.genova import own_weights
+        from likeness.methods.recognised import own_weights
         from likeness.networks.dlib_face import dlib_face
         from likeness.training.genova import Plan, train
         from likeness.training.morphable import Morphable

@@ -13,7 +13,7 @@ from likeness.fitting.fit import fit_faces
 from likeness.fitting.free_form import CAP, Pull, Residual, free_form
 from likeness.fitting.landmarks import landmark_model
 from likeness.fitting.pose import Pose
-from likeness.fitting.shape import LIMIT, identity_of
+from likeness.fitting.shape import LIMIT, SAFE, Hint, identity_of
 from likeness.heads.base import HeadModel
 from likeness.heads.expressions import ARKIT
 
@@ -57,6 +57,18 @@ def test_no_photo_is_believed_to_the_full(calibration: Calibration) -> None:
     believed = identity_of(calibration, [landmarks]).mean
     assert np.linalg.norm(said) > 0.2
     assert 0.7 * np.linalg.norm(said) < np.linalg.norm(believed) < 0.95 * np.linalg.norm(said)
+
+
+def test_other_evidence_is_weighed_against_the_landmarks(calibration: Calibration) -> None:
+    landmarks = [1000 * calibration.reference * (1, -1, -1)]
+    alone = identity_of(calibration, landmarks)
+    unsure = identity_of(calibration, landmarks, Hint(np.zeros(2), np.zeros(2)))
+    assert unsure.mean == pytest.approx(alone.mean)
+    sure = identity_of(calibration, landmarks, Hint(np.array([0.5, -0.5]), np.full(2, 1e6)))
+    assert sure.mean == pytest.approx(SAFE * np.array([0.5, -0.5]), rel=1e-3)
+    half = identity_of(calibration, landmarks, Hint(np.array([0.5, -0.5]), np.ones(2)))
+    assert np.all(np.abs(half.mean - alone.mean) < np.abs(sure.mean - alone.mean))
+    assert np.all(np.diag(half.precision) > np.diag(alone.precision))
 
 
 def test_calibration_survives_its_file(calibration: Calibration, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from likeness.errors import HeadError, WeightsError
 from likeness.heads.base import HeadModel
 from likeness.heads.pigments import CLEAREST, NAMES, Pigments
 from likeness.methods.base import Reconstruction, Settings
-from likeness.methods.genova import Genova, own_weights, shipped_weights
+from likeness.methods.genova import Genova
+from likeness.methods.recognised import own_weights, shipped_weights
 from likeness.networks.dlib_face import DlibFace, dlib_face
 from likeness.networks.genova import Regressor
 from likeness.progress import quiet
@@ -98,7 +99,7 @@ def test_ones_own_weights_come_first(
     made: Reconstruction, anny_head: HeadModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     face = made.views[0].face
-    monkeypatch.setattr("likeness.methods.genova.home", lambda: tmp_path)
+    monkeypatch.setattr("likeness.methods.recognised.home", lambda: tmp_path)
     blank = Regressor(128, len(anny_head.identity), len(NAMES), 4)
     for parameter in blank.parameters():
         torch.nn.init.zeros_(parameter)
@@ -144,7 +145,7 @@ def test_the_command_trains_and_puts_in_place(
     for module in ("samples", "genova"):
         monkeypatch.setattr(f"likeness.training.{module}.PIECE", 16)
     monkeypatch.setattr("likeness.training.pictures.HEADS", 2)
-    monkeypatch.setattr("likeness.methods.genova.home", lambda: tmp_path / "home")
+    monkeypatch.setattr("likeness.methods.recognised.home", lambda: tmp_path / "home")
     monkeypatch.setattr("likeness.heads.library.open_head", lambda *_: anny_head)
     monkeypatch.setattr("likeness.training.samples.faces.find", lambda photo: photo)
     monkeypatch.setattr("likeness.training.samples.describe", lambda face: np.full(128, 0.1, np.float32))

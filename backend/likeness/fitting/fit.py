@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from likeness.fitting.landmarks import LandmarkModel, landmark_model
 from likeness.fitting.noise import Noise, smooth_noise
 from likeness.fitting.openings import lids_as_seen
 from likeness.fitting.refine import refine
-from likeness.fitting.shape import identity_of
+from likeness.fitting.shape import Hint, identity_of
 from likeness.fitting.solve import Fit
 from likeness.heads.base import HeadModel
 from likeness.networks.graph import one_thread
@@ -50,20 +51,25 @@ class Fitted:
     details: dict[str, Any]
 
 
-def fit_faces(head: HeadModel, faces: list[Face], progress: Progress = quiet) -> Fitted:
-    """Fit a head to the faces of one person, one face per photo; raises HeadError when it has no landmarks."""
+def fit_faces(
+    head: HeadModel, faces: list[Face], progress: Progress = quiet, hint: Callable[[], Hint | None] = lambda: None
+) -> Fitted:
+    """Fit a head to the faces of one person, one face per photo; raises HeadError when it has no landmarks.
+
+    `hint` is asked for other evidence of identity if the head is calibrated, so that it can be weighed against theirs.
+    """
     with one_thread():
-        return _fitted(head, faces, progress)
+        return _fitted(head, faces, progress, hint)
 
 
-def _fitted(head: HeadModel, faces: list[Face], progress: Progress) -> Fitted:
+def _fitted(head: HeadModel, faces: list[Face], progress: Progress, hint: Callable[[], Hint | None]) -> Fitted:
     progress("fit", 0.0, "Finding the shape of the head")
     model = landmark_model(head)
     calibration = Calibration.of(head)
     if calibration is None:
         fit, noises = _fit_free(model, faces, head)
     else:
-        likely = identity_of(calibration, [face.landmarks for face in faces])
+        likely = identity_of(calibration, [face.landmarks for face in faces], hint())
         progress("fit", 0.2, "Placing the head in the photo, finding its expression")
         neutral_likely = model.at(likely.mean, np.zeros(len(model.expression)))
         fit, photos = fit_known(model, faces, head, calibration, neutral_likely)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from likeness.fitting.calibration import Calibration, aligned, angles_of, pose_terms
 
-__all__ = ["Likely", "identity_of"]
+__all__ = ["Hint", "Likely", "identity_of"]
 
 Floats = NDArray[np.float64]
 
@@ -34,8 +34,19 @@ class Likely:
     precision: Floats
 
 
-def identity_of(calibration: Calibration, landmarks: list[Floats]) -> Likely:
+@dataclass(frozen=True, eq=False)
+class Hint:
+    """Evidence of identity that owes nothing to landmarks: mean (N,), and its precision (N,) beyond the prior's."""
+
+    mean: Floats
+    beyond: Floats
+
+
+def identity_of(calibration: Calibration, landmarks: list[Floats], hint: Hint | None = None) -> Likely:
     """Identity of the person whose landmarks (478, 3), pixels, were found in each photo.
+
+    Args:
+        hint: other evidence; its errors and the landmarks' are taken as independent.
 
     Each photo's regression is the posterior mean under the prior N(0, 1); so the photos' precisions beyond the prior
     add up, and so do their precision-weighted means.
@@ -51,5 +62,9 @@ def identity_of(calibration: Calibration, landmarks: list[Floats]) -> Likely:
     beyond = precision - np.eye(len(precision))
     mean = np.mean(means, axis=0)
     together: Floats = np.eye(len(mean)) + worth * beyond
-    combined = np.linalg.solve(together, worth * precision @ mean)
+    told = worth * precision @ mean
+    if hint is not None:
+        together = together + np.diag(hint.beyond)
+        told = told + (1 + hint.beyond) * hint.mean
+    combined = np.linalg.solve(together, told)
     return Likely(np.clip(SAFE * combined, -LIMIT, LIMIT), together)

@@ -7,8 +7,6 @@ The authors published no weights. Those here are our own, trained by `likeness t
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -17,7 +15,6 @@ from numpy.typing import NDArray
 
 from likeness.errors import WeightsError
 from likeness.faces.face import Face
-from likeness.faces.identity import describe
 from likeness.fitting.known import stances
 from likeness.heads.base import HeadModel
 from likeness.heads.expressions import ARKIT
@@ -25,28 +22,14 @@ from likeness.heads.library import open_head
 from likeness.heads.pigments import Pigments
 from likeness.heads.transfer import onto_head
 from likeness.methods.base import OF_THE_HEAD, Licences, Mesh, Reconstruction, Settings, View
+from likeness.methods.recognised import OPEN_HEAD, coefficients, weights_for
 from likeness.methods.registry import register
-from likeness.networks.genova import Regressor
 from likeness.progress import Progress
 from likeness.render.light import linear_to_srgb
-from likeness.weights.store import home
 
-__all__ = ["Genova", "own_weights", "shipped_weights"]
+__all__ = ["Genova"]
 
-OPEN_HEAD = "anny"
-"""Whose weights are taken where the head that was asked for has none."""
-FOLDER = Path(__file__).parent / "genova_weights"
 HIDDEN = ("lashes", "wet")  # meshes that are nothing without their textures
-
-
-def own_weights(head: str) -> Path:
-    """Where the user's own training for a head model is kept."""
-    return home() / "genova" / f"{head}.safetensors"
-
-
-def shipped_weights(head: str) -> Path:
-    """Where the weights for a head model lie that come with the program, if there are any."""
-    return FOLDER / f"{head}.safetensors"
 
 
 @register
@@ -71,12 +54,14 @@ class Genova:
             WeightsError, HeadError: the descriptor or the head cannot be had, or the weights are of another head.
         """
         progress("fit", 0.0, "Reading the weights")
-        path, regressor, told = _chosen(settings.head)
+        found = weights_for(settings.head, OPEN_HEAD)
+        assert found is not None, "the program comes with weights for the open head"
+        path, regressor, told = found
         own = open_head(str(told["head"]), progress)
         if len(own.identity) != regressor.sizes[1]:
             raise WeightsError(f"{path} is for another edition of the head {own.name}; delete it, or train again.")
         progress("fit", 0.2, "Asking who the face is")
-        identity, albedo = _coefficients(regressor, faces)
+        identity, albedo = coefficients(regressor, faces)
         shape = own.shape(identity[None])[0]
 
         if settings.head in ("auto", own.name):
@@ -85,11 +70,11 @@ class Genova:
                 shape.numpy(),
                 own.joints_of(identity[None])[0].numpy(),
             )
-            coefficients: NDArray[np.float32] = identity.numpy()
+            code: NDArray[np.float32] = identity.numpy()
         else:
             head = open_head(settings.head, progress).with_expressions(ARKIT)
             rigged = onto_head(head, *_skin(own, shape), progress, metric=True)
-            vertices, joints, coefficients = rigged.vertices, rigged.joints, rigged.identity
+            vertices, joints, code = rigged.vertices, rigged.joints, rigged.identity
         progress("fit", 0.7, "Placing the head in the photo, finding its expression")
         still = np.zeros((len(head.joint_names), 3), np.float32)
         views = tuple(
@@ -105,14 +90,7 @@ class Genova:
             "trained_for": own.name,
             "albedo": [round(float(value), 4) for value in albedo],
         }
-        return Reconstruction(self.name, head, coefficients, vertices, joints, views, mesh, details=details)
-
-
-def _coefficients(regressor: Regressor, faces: list[Face]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Identity (N,) and albedo (K,) of one person."""
-    descriptors = torch.from_numpy(np.stack([describe(face) for face in faces]))
-    identity, albedo = regressor.likely(descriptors)
-    return identity.mean(0), albedo.mean(0)
+        return Reconstruction(self.name, head, code, vertices, joints, views, mesh, details=details)
 
 
 def _skin(head: HeadModel, vertices: torch.Tensor) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -121,15 +99,3 @@ def _skin(head: HeadModel, vertices: torch.Tensor) -> tuple[NDArray[Any], NDArra
     used, index = torch.unique(triangles, return_inverse=True)
     marks = head.landmarks["ibug68"].on(vertices, head.triangles)
     return vertices[used].double().numpy(), index.numpy(), marks.double().numpy()
-
-
-def _chosen(head: str) -> tuple[Path, Regressor, dict[str, Any]]:
-    """The weights for a head: the user's own, the shipped ones, else those of the open head."""
-    names = dict.fromkeys((head, OPEN_HEAD))
-    path = next(p for name in names for p in (own_weights(name), shipped_weights(name)) if p.exists())
-    return path, *_loaded(path, path.stat().st_mtime)
-
-
-@lru_cache(maxsize=2)
-def _loaded(path: Path, _: float) -> tuple[Regressor, dict[str, Any]]:
-    return Regressor.load(path)

@@ -18,12 +18,14 @@ class Regressor(nn.Module):
     """Two hidden layers and a linear one, on descriptors that are brought to mean 0 and deviation 1 first.
 
     Buffers `centre` (D,) and `scale` (D,) are those of the descriptors of the training; `gain` (N + K,) is, of each
-    coefficient, the share of what is said that is true on average of heads the training has not seen.
+    coefficient, the share of what is said that is true on average of heads the training has not seen; `doubt` (N,) is
+    the mean squared error of identity as `likely` says it, of the same heads, whose variance is 1.
     """
 
     centre: Tensor
     scale: Tensor
     gain: Tensor
+    doubt: Tensor
 
     def __init__(self, descriptor: int, identity: int, albedo: int, width: int) -> None:
         """D = `descriptor` numbers to N = `identity` and K = `albedo` coefficients, by way of `width` units."""
@@ -32,6 +34,7 @@ class Regressor(nn.Module):
         self.register_buffer("centre", torch.zeros(descriptor))
         self.register_buffer("scale", torch.ones(descriptor))
         self.register_buffer("gain", torch.ones(identity + albedo))
+        self.register_buffer("doubt", torch.ones(identity))
         self.layers = nn.Sequential(
             nn.Linear(descriptor, width),
             nn.ReLU(),
@@ -60,7 +63,8 @@ class Regressor(nn.Module):
         tensors, told = read_tensors(path)
         try:
             regressor = cls(*(int(size) for size in told["sizes"]))
-            regressor.load_state_dict(tensors)
+            # Weights from before doubt was measured say nothing of how sure they are.
+            regressor.load_state_dict({"doubt": regressor.doubt} | tensors)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(f"{path} holds another network; give the weights of a training of genova.") from error
         return regressor.eval().requires_grad_(False), told

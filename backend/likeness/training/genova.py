@@ -5,8 +5,8 @@ learns to undo renders of random heads first; then, from faces whose heads nobod
 is described like the face, from several sides; that its answers vary as heads do; and that it reads its own heads back.
 
 What differs from the paper: the descriptor is dlib's (128 numbers), whose weights are in the public domain; the share
-of truth to expect in each coefficient is measured at the end (`Regressor.gain`). docs/genova.md tells figure by figure
-what is the paper's and what was chosen by experiment.
+of truth to expect in each coefficient, and the error left in it, are measured at the end (`Regressor.gain`, `doubt`).
+docs/genova.md tells figure by figure what is the paper's and what was chosen by experiment.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from likeness.weights.tensor_file import read_tensors, write_tensors
 __all__ = ["START", "TERMS", "WEIGHTS", "Plan", "train"]
 
 WEIGHTS, STATE = "genova.safetensors", "state.safetensors"
+LEAST_DOUBT = 0.1
+"""Renders agree with renders better than with photos: nothing is surer than this, whatever they say."""
 START, TERMS = ("parameters",), ("identity", "distribution", "loopback")
 """Losses of the two stages, in the order they are kept."""
 
@@ -125,6 +127,7 @@ def train(
     run.regressor.eval()
     with torch.no_grad():
         run.regressor.gain.copy_(_gain(run.regressor, unseen))
+        run.regressor.doubt.copy_(_doubt(run.regressor, unseen))
     figures = {"held_out": held, "explained": _explained(run.regressor, unseen, model)}
     curves(run.losses, (START, TERMS), folder / "curves.png")
     portraits(model, run.regressor, unseen, folder / "heads.png")
@@ -262,6 +265,12 @@ def _gain(regressor: Regressor, unseen: Samples) -> Tensor:
     said = torch.cat(regressor(unseen.descriptors), 1)
     true = torch.cat([unseen.heads.identity, unseen.heads.albedo], 1)
     return ((said * true).sum(0) / said.square().sum(0).clamp(min=1e-6)).clamp(0, 1)
+
+
+def _doubt(regressor: Regressor, unseen: Samples) -> Tensor:
+    """(N,) mean squared error of each identity coefficient, 1 where nothing is known of it."""
+    said, _ = regressor.likely(unseen.descriptors)
+    return (said - unseen.heads.identity).square().mean(0).clamp(LEAST_DOUBT, 1)
 
 
 @torch.no_grad()
