@@ -58,7 +58,7 @@ def textured(tree: Any, picture: Any, socket: Any) -> None:
 
 
 def skin(job: dict[str, np.ndarray]) -> Any:
-    """Painted, scattering, with pores."""
+    """Painted, scattering, with the relief that the job has, else with pores."""
     made, principled = material("skin")
     tree = made.node_tree
     textured(tree, image("albedo", job["albedo"], "sRGB"), principled.inputs["Base Color"])
@@ -67,7 +67,15 @@ def skin(job: dict[str, np.ndarray]) -> Any:
     principled.inputs["Subsurface Weight"].default_value = 0.35
     principled.inputs["Subsurface Radius"].default_value = (1.0, 0.35, 0.18)
     principled.inputs["Subsurface Scale"].default_value = 0.0035
-    noise, bump = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeBump")
+    if "specular" in job:
+        textured(tree, image("specular", job["specular"], "Non-Color"), principled.inputs["Specular IOR Level"])
+    bump = tree.nodes.new("ShaderNodeBump")
+    tree.links.new(bump.outputs["Normal"], principled.inputs["Normal"])
+    if "relief" in job:  # metres
+        bump.inputs["Strength"].default_value = bump.inputs["Distance"].default_value = 1
+        textured(tree, image("relief", job["relief"], "Non-Color"), bump.inputs["Height"])
+        return made
+    noise = tree.nodes.new("ShaderNodeTexNoise")
     place = tree.nodes.new("ShaderNodeTexCoord")
     tree.links.new(place.outputs["Object"], noise.inputs["Vector"])
     noise.inputs["Scale"].default_value = 900
@@ -75,7 +83,6 @@ def skin(job: dict[str, np.ndarray]) -> Any:
     bump.inputs["Strength"].default_value = 0.25
     bump.inputs["Distance"].default_value = 0.0004
     tree.links.new(noise.outputs["Fac"], bump.inputs["Height"])
-    tree.links.new(bump.outputs["Normal"], principled.inputs["Normal"])
     return made
 
 
@@ -165,7 +172,7 @@ def add_camera(view: dict[str, np.ndarray], size: int) -> None:
     bpy.context.scene.camera = made
 
 
-def set_up(size: int, samples: int) -> None:
+def set_up(size: int, samples: int, threads: int) -> None:
     """Cycles, few samples, denoised."""
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
@@ -177,7 +184,7 @@ def set_up(size: int, samples: int) -> None:
     scene.cycles.denoising_prefilter = "FAST"
     scene.cycles.max_bounces = 3
     scene.cycles.transparent_max_bounces = 6
-    scene.render.threads_mode, scene.render.threads = "FIXED", 2
+    scene.render.threads_mode, scene.render.threads = "FIXED", threads
     scene.render.resolution_x = scene.render.resolution_y = size
     scene.render.resolution_percentage = 100
     scene.render.use_persistent_data = True
@@ -197,7 +204,7 @@ def main(path: Path) -> None:
     with np.load(path) as data:
         job = {k: data[k] for k in data.files}
     size = int(job["size"])
-    set_up(size, int(job["samples"]))
+    set_up(size, int(job["samples"]), int(os.environ.get("OMP_NUM_THREADS", "2")))
     room = bpy.context.scene.world.node_tree
     sky = room.nodes.new("ShaderNodeTexEnvironment")
     room.links.new(sky.outputs["Color"], room.nodes["Background"].inputs["Color"])

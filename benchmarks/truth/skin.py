@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from truth.canvas import PLANE, STEP, Canvas
 from truth.hair import scalp
 
-__all__ = ["Look", "draw_look", "paint"]
+__all__ = ["BLOOD", "MELANIN", "Look", "draw_look", "paint", "soft_line"]
 
 Image = NDArray[np.float32]
 
@@ -72,8 +72,17 @@ def draw_look(rng: Generator) -> Look:
     )
 
 
-def paint(canvas: Canvas, look: Look, rng: Generator) -> tuple[NDArray[np.uint8], Image]:
-    """The skin's colour (H, W, 3) uint8 sRGB and its roughness (H, W) in 0..1."""
+def paint(
+    canvas: Canvas, look: Look, rng: Generator, clear: NDArray[np.float64] = CLEAR
+) -> tuple[NDArray[np.uint8], Image, Image]:
+    """Paint a skin.
+
+    Args:
+        clear: (3,) linear reflectance of the skin without pigment.
+
+    Returns:
+        Colour (H, W, 3) uint8 sRGB, roughness (H, W) in 0..1, and how bare the skin is of hair, brows and shirt (H, W).
+    """
     p, marks = canvas.position, canvas.landmarks
     x, y, z = p[..., 0], p[..., 1], p[..., 2]
     mottle = _noise(canvas.shape, rng, (2, 6, 20), (0.5, 0.3, 0.4))
@@ -105,18 +114,19 @@ def paint(canvas: Canvas, look: Look, rng: Generator) -> tuple[NDArray[np.uint8]
     melanin = melanin + 1.2 * gaussian_filter(moles, 1)
     for side in (-1, 1):
         fold = np.array([[side * 1.9, 0.2], [side * 2.7, -1.2], [side * 3.4, -2.9]])
-        melanin = melanin + look.age * 0.12 * canvas.project(_line(fold, 0.14)) * (z > 6)
+        melanin = melanin + look.age * 0.12 * canvas.project(soft_line(fold, 0.14)) * (z > 6)
 
     lips = canvas.project(_lips(marks)) * (z > 7)
     melanin = melanin + lips * (0.06 + 0.15 * look.melanin * rng.uniform(0, 0.6))
     blood = blood + lips * (0.5 + 0.9 * look.lips)
 
-    colour = CLEAR * np.exp(-melanin[..., None] * MELANIN - blood[..., None] * BLOOD)
+    colour = clear * np.exp(-melanin[..., None] * MELANIN - blood[..., None] * BLOOD)
     hair = np.array(HAIR[look.hair])
     if look.stubble:
         grain = np.clip(_noise(canvas.shape, rng, (0.7, 1.5), (1, 0.6)) * 0.4 + 0.6, 0, 1)
         beard = canvas.project(_beard(marks)) * (z > 2) * (1 - lips) * grain * look.stubble * 0.55
         colour = _mix(colour, 0.6 * hair + 0.25 * colour, beard)
+    cover = np.zeros(canvas.shape, np.float32)
     if look.style != "bald":
         cover = scalp(p, rng.uniform(0, 1)) * (0.8 if look.style == "buzz" else 0.95)
         cover = cover * np.clip(1 + 0.15 * _noise(canvas.shape, rng, (0.8, 2), (1, 1)), 0, 1)
@@ -125,7 +135,7 @@ def paint(canvas: Canvas, look: Look, rng: Generator) -> tuple[NDArray[np.uint8]
     # Brows turn grey last.
     colour = _mix(colour, hair * (0.35 if look.hair == "grey" else 0.8), brows)
     for upper in ((36, 37, 38, 39), (42, 43, 44, 45)):
-        rim = canvas.project(_line(marks[list(upper)][:, :2] + [0, 0.05], 0.06)) * (z > 6)
+        rim = canvas.project(soft_line(marks[list(upper)][:, :2] + [0, 0.05], 0.06)) * (z > 6)
         colour = _mix(colour, hair * 0.5, 0.5 * rim)
     collar = -11.2 - 0.10 * z + 0.6 * np.cos(x / 4) + 0.02 * mottle
     shirt = np.clip((collar - y) / 0.1, 0, 1)
@@ -134,7 +144,8 @@ def paint(canvas: Canvas, look: Look, rng: Generator) -> tuple[NDArray[np.uint8]
 
     shine = 0.46 + 0.05 * mottle - 0.08 * canvas.near(marks[30], 1.5) - 0.06 * canvas.near([0, 8, 10], 2.5)
     roughness = np.clip(shine - 0.1 * lips + 0.45 * shirt, 0.25, 0.95)
-    return _encode(colour), roughness.astype(np.float32)
+    bare = (1 - cover) * (1 - brows) * (1 - shirt)
+    return _encode(colour), roughness.astype(np.float32), bare.astype(np.float32)
 
 
 def _mix(a: NDArray[np.float64], b: NDArray[np.float64], share: Image) -> NDArray[np.float64]:
@@ -166,7 +177,7 @@ def _fixed(points: NDArray[np.float64]) -> NDArray[np.int32]:
     return np.round(Canvas.pixels(points) * 8).astype(np.int32)
 
 
-def _line(points: NDArray[np.float64], radius: float) -> Image:
+def soft_line(points: NDArray[np.float64], radius: float) -> Image:
     """A soft curve through points (N, 2), canonical centimetres."""
     t = np.linspace(0, len(points) - 1, 40)
     curve = CubicSpline(np.arange(len(points)), points)(t)
@@ -197,7 +208,7 @@ def _brows(marks: NDArray[np.float64], amount: float, rng: Generator) -> Image:
     lift, half, reach = rng.uniform(-0.15, 0.15), rng.uniform(0.22, 0.40), rng.uniform(0.9, 1.08)
     for points, side in ((marks[17:22], -1), (marks[22:27][::-1], 1)):  # from the temple to the nose
         curve = CubicSpline(np.linspace(0, 1, 5), points[:, :2] + [0, lift])
-        body = _line(curve(np.linspace(0.12, 1, 12)), half * 0.5)
+        body = soft_line(curve(np.linspace(0.12, 1, 12)), half * 0.5)
         image = np.maximum(image, 0.6 * amount * np.clip(2.5 * body, 0, 1))
         for _ in range(int(650 * amount)):
             t = 1 - reach * (1 - rng.beta(1.2, 1.0))

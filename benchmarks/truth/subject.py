@@ -67,7 +67,7 @@ def make_subject(
     shape_rng, look_rng, view_rng, light_rng, lens_rng = (np.random.default_rng([*seed, matter]) for matter in range(5))
     drawn = draw(shape_rng, len(YAWS))
     look = draw_look(look_rng)
-    albedo, roughness = paint(canvas, look, look_rng)
+    albedo, roughness, _ = paint(canvas, look, look_rng)
     landmarks = body.landmarks_on(drawn.neutral)
     poses = [(yaw + view_rng.uniform(-8, 8), view_rng.uniform(-10, 10), view_rng.normal(0, 4)) for yaw in YAWS]
     cameras = [_camera(landmarks, *pose, view_rng) for pose in poses]
