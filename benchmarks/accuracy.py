@@ -1,8 +1,8 @@
 """How right, how alike and how fast: ``make bench``, or ``python benchmarks/accuracy.py --synthetic --quick``.
 
-Writes out/bench/accuracy.json and contact sheets beside it, and prints a table. Parts that are not asked for keep the
-figures of the last run. Needs ICT-FaceKit's packed file for the first set of heads (see `truth.sets.ict_file`); what is
-missing is said and left out.
+Writes out/bench/accuracy.json, skin.json and contact sheets beside them, and prints tables. Parts that are not asked
+for keep the figures of the last run. Needs ICT-FaceKit's packed file for the first set of heads (see
+`truth.sets.ict_file`); what is missing is said and left out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rich.table import Table
 
 import clay
 import real
+import skin
 import synthetic
 import timing
 from likeness.errors import LikenessError
@@ -40,13 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--synthetic", action="store_true", help="shape error on rendered heads of known shape")
     parser.add_argument("--real", action="store_true", help="landmarks and face descriptors on real photos")
+    parser.add_argument("--skin", action="store_true", help="the skin's maps on painted skins, see skin.py")
     parser.add_argument("--time", action="store_true", help="time and memory")
     parser.add_argument("--quick", action="store_true", help="few heads, few photos, small textures")
     parser.add_argument("--rendered", action="store_true", help="only heads that are rendered already")
     parser.add_argument("--head", help="only this head model (default: every installed one)")
     parser.add_argument("--method", default="open", help="what makes the heads of --synthetic (default: %(default)s)")
     options = parser.parse_args(arguments)
-    everything = not (options.synthetic or options.real or options.time)
+    everything = not (options.synthetic or options.real or options.skin or options.time)
     torch.set_num_threads(max(1, (torch.get_num_threads() + 1) // 2))  # real cores, not their twins
     heads = [options.head] if options.head else [h.name for h in list_heads() if h.status.startswith("ready")]
     OUT.mkdir(parents=True, exist_ok=True)
@@ -55,7 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             figures = shapes(name, heads, options.quick, not options.rendered, options.method)
             keep(key if options.method == "open" else f"{key}{BY}{options.method}", figures)
     if everything or options.real:
-        keep("real", likenesses(heads[0], options.quick))
+        real_photos = likenesses(heads[0], options.quick)
+        keep("real", real_photos)
+        skin.keep({"worst_lit_descriptor": skin.worst_lit(real_photos)})
+    if everything or options.skin:
+        skin.main(["--known-shape", "--photo", *(["--quick"] if options.quick else [])])
     if everything or options.time:
         keep("time", timing.measure(ASTRONAUT, 512 if options.quick else 2048, heads[0]))
     show(kept())

@@ -34,19 +34,19 @@ def _side(rng: Generator) -> float:
 
 
 def _window(rng: Generator) -> Floats:
-    return _sky(0.2, 0.35, 6500) + lamp(_side(rng) * rng.uniform(20, 45), 30, 32, 1.2, 6000)
+    return _sky(0.15, 0.3, 6500) + lamp(_side(rng) * rng.uniform(20, 45), 30, 32, 3, 6000)
 
 
 def _hard_side(rng: Generator) -> Floats:
-    return _sky(0.05, 0.09, 5500) + lamp(_side(rng) * rng.uniform(65, 80), rng.uniform(5, 20), 3, 3.2, 5200, 0.5)
+    return _sky(0.05, 0.09, 5500) + lamp(_side(rng) * rng.uniform(65, 80), rng.uniform(5, 20), 3, 12, 5200, 0.5)
 
 
 def _sun(rng: Generator) -> Floats:
-    return _sky(0.12, 0.3, 9000) + lamp(_side(rng) * rng.uniform(15, 45), rng.uniform(45, 58), 2.5, 3.5, 5300, 0.5)
+    return _sky(0.12, 0.3, 9000) + lamp(_side(rng) * rng.uniform(15, 45), rng.uniform(45, 58), 2.5, 18, 5300, 0.5)
 
 
 def _tungsten(rng: Generator) -> Floats:
-    return _sky(0.08, 0.16, 4200) + lamp(_side(rng) * rng.uniform(25, 55), rng.uniform(15, 35), 12, 1.4, 3600)
+    return _sky(0.08, 0.16, 4200) + lamp(_side(rng) * rng.uniform(25, 55), rng.uniform(15, 35), 12, 3, 3600)
 
 
 LIGHTS: dict[str, Callable[[Generator], NDArray]] = {

@@ -45,7 +45,7 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 SIDE = 512
-"""Texels along which skins are compared: about what a 448-pixel photo shows."""
+"""Texels along which skins are compared: about what a 416-pixel photo shows."""
 FACING = 0.3
 """Cosine to the viewer below which the truth does not count a texel as shown."""
 BEHIND = 0.002

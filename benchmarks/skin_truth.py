@@ -1,7 +1,7 @@
 """People whose skin is known texel by texel, photographed with Cycles and kept between runs.
 
 A person's folder holds
-    photo_00.png …   the photos, 448 x 448
+    photo_00.png …   the photos, 416 x 416
     photos.json      per photo: light, yaw, camera, a `likeness.camera.Camera` from the head's frame to the photo
     truth.npz        neutral (V, 3) float32 metres, expression (M,), joints (J, 3), of the head model `anny`
     hidden_00.png …  255 where hair stands before the head
@@ -44,7 +44,7 @@ __all__ = ["CONSISTENT", "PLAIN", "Person", "Shot", "people", "plan"]
 
 Floats = NDArray[np.float64]
 
-SIZE, SAMPLES, TEXTURE = 448, 8, 1024
+SIZE, SAMPLES, TEXTURE = 416, 8, 1024
 PLAIN = 2
 """Photos that everybody has; they come first."""
 CONSISTENT = (2, 6, 9)
