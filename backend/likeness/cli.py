@@ -139,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--max-total-mb", type=_whole(1), default=512, help="of a job's photos (default: %(default)s)")
     c.add_argument("--max-megapixels", type=_whole(1), default=100, help="of a photo (default: %(default)s)")
     c.add_argument("--max-queue", type=_whole(1), default=32, help="jobs that wait (default: %(default)s)")
+    c.add_argument("--max-mesh-mb", type=_whole(1), default=256, help="of a mesh's file (default: %(default)s)")
     c.add_argument("--max-weights-mb", type=_whole(1), default=8192, help="sent at once (default: %(default)s)")
     c.set_defaults(run=_serve)
 
@@ -263,6 +264,7 @@ def _serve(a: argparse.Namespace) -> None:
         total_bytes=a.max_total_mb << 20,
         pixels=a.max_megapixels * 1_000_000,
         queue=a.max_queue,
+        mesh_bytes=a.max_mesh_mb << 20,
         weights_bytes=a.max_weights_mb << 20,
     )
     serve(

@@ -68,6 +68,7 @@ def rig(
     settings: Settings | None = None,
     *,
     name: str | None = None,
+    called: str | None = None,
     neutral: bool = False,
     progress: Progress = quiet,
 ) -> Avatar:
@@ -77,6 +78,7 @@ def rig(
         source: OBJ, PLY, STL, GLB or glTF; a face is enough, a whole body is not too much.
         settings: head model, texture size, seed.
         name: of the avatar; the file's name when left out.
+        called: what the file is called where it came from; then nothing beside it is read.
         neutral: the face is at rest, so what it shows is its shape and no expression.
         progress: hears of every stage and may raise `Cancelled`.
 
@@ -84,11 +86,12 @@ def rig(
         MeshError, HeadError, WeightsError: one sentence that says what to do.
     """
     settings = settings or Settings()
-    progress("start", 0.0, f"Reading {source.name}")
-    scan = load_scan(source)
-    made = rigged_scan(scan, settings, neutral=neutral, called=source.stem, progress=progress)
+    shown = called or source.name
+    progress("start", 0.0, f"Reading {shown}")
+    scan, stem = load_scan(source, called), Path(shown).stem
+    made = rigged_scan(scan, settings, neutral=neutral, called=stem, progress=progress)
     painted = maps.make(made, settings, progress)
-    return assemble(name or source.stem, made, painted.materials, painted.lights, GivenMesh)
+    return assemble(name or stem, made, painted.materials, painted.lights, GivenMesh)
 
 
 def rigged_scan(

@@ -10,13 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import MeshError
+from likeness.mesh_file import look_at_mesh
 
-__all__ = ["SUFFIXES", "Scan", "at_vertices", "load_scan"]
+__all__ = ["Scan", "at_vertices", "load_scan"]
 
-SUFFIXES = (".obj", ".ply", ".stl", ".glb", ".gltf", ".off")
 MOST_BYTES = 1 << 30
 MOST_TRIANGLES = 4_000_000
 FEWEST_TRIANGLES = 200
+MOST_TEXELS = 150_000_000
+STAND_IN = 4
+"""Texels of the grey picture that trimesh gives to UVs without a material."""
+
+
+NOTHING: dict[str, bytes] = {}
+"""What lies beside a file that came alone: a mesh must not name files of this machine."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,35 +44,41 @@ class Scan:
     texture: NDArray[np.uint8] | None = None
 
 
-def load_scan(path: Path) -> Scan:
+def load_scan(path: Path, name: str | None = None) -> Scan:
     """Read a mesh file.
+
+    Args:
+        path: of the file.
+        name: what it is called where it came from; then nothing beside it is read, whatever it names.
 
     Raises:
         MeshError: there is no such file, it is of another kind or damaged, or holds too little or too much.
     """
     import trimesh  # takes long to load, and only this needs it
 
-    kind = path.suffix.lower()
-    if kind not in SUFFIXES:
-        raise MeshError(f"{path.name} is no mesh that is known; use {', '.join(s[1:].upper() for s in SUFFIXES)}.")
+    kind, shown = look_at_mesh(path, name), name or path.name
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise MeshError(f"{path.name} is larger than 1 GB; make the mesh coarser first.")
-        scene = trimesh.load_scene(path, process=False)
+            raise MeshError(f"{shown} is larger than 1 GB; make the mesh coarser first.")
+        if name is None:
+            scene = trimesh.load_scene(path, process=False)
+        else:
+            with path.open("rb") as file:
+                scene = trimesh.load_scene(file, kind[1:], resolver=NOTHING, process=False)
         parts = [_part(mesh) for mesh in scene.dump() if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
     except MeshError:
         raise
     except OSError as error:
-        raise MeshError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise MeshError(f"{shown} cannot be read ({error.strerror or error}).") from error
     except Exception as error:  # whatever a parser of foreign files raises
-        raise MeshError(f"{path.name} is damaged or not what its name says ({error!s:.80}).") from error
+        raise MeshError(f"{shown} is damaged or not what its name says ({error!s:.80}).") from error
     if not parts or sum(len(part.triangles) for part in parts) < FEWEST_TRIANGLES:
-        raise MeshError(f"{path.name} holds too few triangles to be a face; point clouds must be meshed first.")
+        raise MeshError(f"{shown} holds too few triangles to be a face; point clouds must be meshed first.")
     scan = parts[0] if len(parts) == 1 else _joined(parts)
     if len(scan.triangles) > MOST_TRIANGLES:
-        raise MeshError(f"{path.name} has more than four million triangles; make the mesh coarser first.")
+        raise MeshError(f"{shown} has more than four million triangles; make the mesh coarser first.")
     if not np.isfinite(scan.vertices).all():
-        raise MeshError(f"{path.name} has vertices that are nowhere; repair the mesh first.")
+        raise MeshError(f"{shown} has vertices that are nowhere; repair the mesh first.")
     return scan
 
 
@@ -89,7 +102,11 @@ def _part(mesh: Any) -> Scan:
 def _texture(material: Any) -> NDArray[np.uint8] | None:
     """A material's colour picture (H, W, 3)."""
     picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    return None if picture is None else np.array(picture.convert("RGB"), np.uint8)
+    if picture is None or picture.width * picture.height <= STAND_IN:
+        return None
+    if picture.width * picture.height > MOST_TEXELS:
+        raise MeshError("The mesh's texture is too large; scale it down below 150 megapixels.")
+    return np.array(picture.convert("RGB"), np.uint8)
 
 
 def _joined(parts: list[Scan]) -> Scan:

@@ -61,11 +61,12 @@ def test_the_defaults_are_those_of_the_page() -> None:
         assert text in page
     assert f"| {limits.pixels // 1_000_000} megapixels |" in page
     assert f"| {limits.queue} |" in page
+    assert f"| {limits.mesh_bytes >> 20} MB | `--max-mesh-mb` |" in page
 
 
 def test_health_tells_the_limits(server: Running) -> None:
     told = {"photos": 3, "photo_bytes": 4 << 20, "total_bytes": 6 << 20, "pixels": 2_000_000, "queue": 2}
-    told["weights_bytes"] = 8 << 30
+    told |= {"mesh_bytes": 256 << 20, "weights_bytes": 8 << 30}
     assert server.health()["limits"] == told
 
 

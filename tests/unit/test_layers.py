@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 BACKEND = ROOT / "backend" / "likeness"
 
 LAYERS = [
-    {"errors", "progress", "camera", "avatar", "licences", "photos", "scan", "weights"},
+    {"errors", "progress", "camera", "avatar", "licences", "mesh_file", "photos", "scan", "weights"},
     {"render", "networks"},
     {"heads", "faces"},
     {"fitting"},

@@ -163,3 +163,22 @@ def test_a_mesh_without_a_face_is_told(anny_head: HeadModel) -> None:
     ball = trimesh.creation.icosphere(subdivisions=3)
     with pytest.raises(HeadError, match="No face was seen"):
         find_on_mesh(anny_head, FaceMesh(np.asarray(ball.vertices), np.asarray(ball.faces, np.int64)))
+
+
+def test_a_mesh_that_came_alone_brings_nothing_from_beside_it(tmp_path: Path) -> None:
+    """An OBJ may name any file of the machine that reads it."""
+    from PIL import Image
+
+    ball = trimesh.creation.icosphere(subdivisions=3)
+    Image.new("RGB", (16, 16), (200, 30, 30)).save(tmp_path / "secret.png")
+    (tmp_path / "ball.mtl").write_text("newmtl skin\nmap_Kd secret.png\n")
+    lines = ["mtllib ball.mtl", "usemtl skin"]
+    lines += [f"v {x} {y} {z}\nvt 0.5 0.5" for x, y, z in ball.vertices]
+    lines += ["f " + " ".join(f"{i}/{i}" for i in face) for face in ball.faces + 1]
+    (tmp_path / "ball.obj").write_text("\n".join(lines))
+    ours, theirs = load_scan(tmp_path / "ball.obj"), load_scan(tmp_path / "ball.obj", "ball.obj")
+    assert ours.texture is not None
+    assert tuple(ours.texture[0, 0]) == (200, 30, 30)
+    assert theirs.texture is None
+    assert at_vertices(theirs) is None, "UVs alone are no colours"
+    assert np.array_equal(ours.vertices, theirs.vertices)

@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from fastapi.security import HTTPBearer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
@@ -29,7 +29,7 @@ from likeness.service.jobs import ENDED, Jobs
 from likeness.service.limits import Limits
 from likeness.service.reference import page
 from likeness.service.refusal import Refused
-from likeness.service.upload import receive
+from likeness.service.upload import receive, receive_mesh
 from likeness.service.weights_api import weights_routes
 from likeness.service.workshop import Failure, Stopped, Workshop
 
@@ -48,6 +48,8 @@ FACES = 60.0
 """Seconds for finding the faces of a request."""
 
 log = logging.getLogger(__name__)
+
+S = TypeVar("S", bound=BaseModel)
 
 
 @dataclass
@@ -103,14 +105,14 @@ def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": schema.Error, "description": "Refused"} for status in (401, 421, 422, *statuses)}
 
 
-def _form(settings: bool) -> dict[str, Any]:
+def _form(settings: str = "", files: str = "photos") -> dict[str, Any]:
     """The description of an upload; it is read as a stream, so FastAPI cannot see it."""
     properties: dict[str, Any] = {
-        "photos": {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
+        files: {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
     }
     if settings:
-        properties["settings"] = {"type": "string", "description": "JSON, see the schema Settings"}
-    form = {"type": "object", "required": ["photos"], "properties": properties, "additionalProperties": False}
+        properties["settings"] = {"type": "string", "description": f"JSON, see the schema {settings}"}
+    form = {"type": "object", "required": [files], "properties": properties, "additionalProperties": False}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}}}
 
 
@@ -142,7 +144,7 @@ def _about(service: Service) -> APIRouter:
         """The head models and whether they are ready."""
         return schema.Heads(heads=(await _look(workshop))["heads"])
 
-    @routes.post("/faces", responses=_errors(400, 408, 413, 415, 429, 503, 507), openapi_extra=_form(False))
+    @routes.post("/faces", responses=_errors(400, 408, 413, 415, 429, 503, 507), openapi_extra=_form())
     async def faces(request: Request) -> schema.Faces:
         """The faces of photos; only while no job runs or waits."""
         with service.jobs.room():
@@ -188,12 +190,26 @@ def _jobs(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1/jobs")
     jobs, folders = service.jobs, service.folders
 
-    @routes.post("", status_code=201, responses=_errors(400, 408, 413, 415, 429, 503, 507), openapi_extra=_form(True))
+    @routes.post(
+        "", status_code=201, responses=_errors(400, 408, 413, 415, 429, 503, 507), openapi_extra=_form("Settings")
+    )
     async def submit(request: Request) -> schema.Job:
         """Photos of one person and settings become a job."""
         with jobs.room():
             async with receive(request, folders.incoming, service.limits, settings=True) as upload:
                 return jobs.add(upload.folder, upload.names, _settings(upload.settings, service.workshop.catalogue))
+
+    @routes.post(
+        "/mesh",
+        status_code=201,
+        responses=_errors(400, 408, 413, 415, 429, 503, 507),
+        openapi_extra=_form("RigSettings", "meshes"),
+    )
+    async def rig(request: Request) -> schema.Job:
+        """A mesh of a face and settings become a job, whose avatar is a head of that shape."""
+        with jobs.room():
+            async with receive_mesh(request, folders.incoming, service.limits) as upload:
+                return jobs.add(upload.folder, upload.names, _read(schema.RigSettings, upload.settings))
 
     @routes.get("", responses=_errors())
     async def every() -> schema.Jobs:
@@ -278,15 +294,19 @@ def _number(text: str | None) -> int:
 
 
 def _settings(text: bytes, catalogue: dict[str, Any] | None) -> schema.Settings:
-    try:
-        settings = schema.Settings.model_validate_json(text or b"{}")
-    except ValidationError as error:
-        raise Refused(422, "bad_settings", f"The settings are refused: {_first(error.errors())}.") from error
+    settings = _read(schema.Settings, text)
     known = [method["name"] for method in (catalogue or {}).get("methods", [])]
     if known and settings.method not in known:  # heads come and go with their weights; the worker knows
         sentence = f'There is no method "{settings.method}"; choose one of: {", ".join(known)}.'
         raise Refused(422, "unknown_method", sentence)
     return settings
+
+
+def _read(kind: type[S], text: bytes) -> S:
+    try:
+        return kind.model_validate_json(text or b"{}")
+    except ValidationError as error:
+        raise Refused(422, "bad_settings", f"The settings are refused: {_first(error.errors())}.") from error
 
 
 def _first(errors: list[Any]) -> str:

@@ -17,7 +17,7 @@ from likeness.service.limits import Limits
 from likeness.service.names import shown
 from likeness.service.recover import recover
 from likeness.service.refusal import Refused, no_space
-from likeness.service.schema import Job, Problem, Settings, State
+from likeness.service.schema import Job, Problem, RigSettings, Settings, State
 from likeness.service.store import Store
 from likeness.service.workshop import Failure, Stopped, Workshop
 
@@ -35,6 +35,9 @@ SPANS = {
     "write": (0.9, 1.0),
 }
 """Where each stage lies in the whole of a job, after its usual share of the time."""
+
+MESH = "rig"
+"""Stands for a method where a mesh was given."""
 
 STOPPED = "The service was stopped before this was finished; start it again."
 
@@ -101,18 +104,21 @@ class Jobs:
         finally:
             self._arriving -= 1
 
-    def add(self, upload: Path, names: list[str], settings: Settings) -> Job:
-        """Make a job of photos that lie as ``01``, ``02``, … in the folder ``upload``, which moves into the job's."""
+    def add(self, upload: Path, names: list[str], settings: Settings | RigSettings) -> Job:
+        """Make a job of photos, or of a mesh, that lie as ``01``, ``02``, … in the folder ``upload``, which moves into
+        the job's."""
+        mesh, method = (names[0], MESH) if isinstance(settings, RigSettings) else (None, settings.method)
         job = Job(
             id=secrets.token_hex(8),
             name=shown(settings.name or "") or Path(names[0]).stem,
             message="Waiting" if self._workshop.device else "Waiting for the models to load",
             created=now(),
-            photos=names,
+            photos=[] if mesh else names,
+            mesh=mesh,
             settings=settings,
-            method=settings.method,
+            method=method,
             head=settings.head,
-            licences=self._licences(settings.method),
+            licences=self._licences(method),
         )
         folder = self._folders.job(job.id)
         folder.mkdir(mode=0o700)
@@ -225,11 +231,11 @@ class Jobs:
         self._keep(job)
         self._touch(job)
         task = {
-            "do": "job",
+            "do": "rig" if job.mesh else "job",
             "folder": str(self._folders.job(job.id)),
             "photos": [
                 {"file": str(self._folders.job(job.id) / "photos" / f"{i:02d}"), "name": name}
-                for i, name in enumerate(job.photos, 1)
+                for i, name in enumerate([job.mesh] if job.mesh else job.photos, 1)
             ],
             "settings": job.settings.model_dump(),
         }

@@ -17,6 +17,7 @@ class Limits:
         total_bytes: of one request.
         pixels: of one photo.
         queue: jobs that wait.
+        mesh_bytes: of one mesh's file.
         weights_bytes: of the files sent for one entry of the weights catalogue.
     """
 
@@ -25,4 +26,5 @@ class Limits:
     total_bytes: int = 512 << 20
     pixels: int = 100_000_000
     queue: int = 32
+    mesh_bytes: int = 256 << 20
     weights_bytes: int = 8 << 30

@@ -32,6 +32,8 @@ FACE_MARGIN = 0.65
 
 def write_preview(avatar: Avatar, path: Path) -> None:
     """Write a PNG of 256 x 256 pixels, beside it and renamed; raises ValueError where the face is out of the photo."""
+    if not avatar.views:
+        raise ValueError("nobody is to be seen in any photo")
     view = avatar.views[0]
     names = list(avatar.joint_names)
     eyes = avatar.joints[[names.index("eye.L"), names.index("eye.R")]].mean(axis=0)

@@ -25,9 +25,10 @@ def recover(store: Store, folders: Folders, time: str, stopped: str) -> list[Job
                 job.error = Problem(code="server_stopped", message=stopped)
             job.finished = time
         elif job.state == "queued" and not all(
-            (folders.job(job.id) / "photos" / f"{i:02d}").is_file() for i in range(1, len(job.photos) + 1)
+            (folders.job(job.id) / "photos" / f"{i:02d}").is_file()
+            for i in range(1, len([job.mesh] if job.mesh else job.photos) + 1)
         ):
-            sentence = "Its photos are gone; start it again."
+            sentence = f"Its {'mesh is' if job.mesh else 'photos are'} gone; start it again."
             job.state, job.message, job.finished = "failed", sentence, time
             job.error = Problem(code="photos_lost", message=sentence)
         elif job.has_avatar and not folders.avatar(job.id).is_file():

@@ -21,6 +21,7 @@ __all__ = [
     "Methods",
     "PhotoFaces",
     "Problem",
+    "RigSettings",
     "Settings",
     "State",
     "WeightEntry",
@@ -68,6 +69,18 @@ class Settings(BaseModel):
     )
 
 
+class RigSettings(BaseModel):
+    """What a user chooses for a mesh that is to become a head."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    head: Word = Field(default="auto", description="One of GET /v1/heads, or auto.")
+    texture_size: int = Field(default=2048, ge=256, le=4096, description="Side of the maps in texels.")
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
+    neutral: bool = Field(default=False, description="The face is at rest: nothing of it is an expression.")
+    name: str | None = Field(default=None, max_length=80, description="Of the avatar; the file's when left out.")
+
+
 class Job(BaseModel):
     """A job as everybody sees it."""
 
@@ -85,7 +98,8 @@ class Job(BaseModel):
     started: str | None = None
     finished: str | None = None
     photos: list[str]
-    settings: Settings
+    mesh: str | None = Field(default=None, description="The file's name, of a job that rigs a mesh.")
+    settings: Settings | RigSettings
     method: str
     head: str
     licences: list[str] = Field(default=[], description="The strictest first.")
@@ -116,6 +130,7 @@ class LimitsOut(BaseModel):
     total_bytes: int
     pixels: int
     queue: int
+    mesh_bytes: int
     weights_bytes: int
 
 

@@ -18,13 +18,14 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from likeness.errors import PhotoError
+from likeness.errors import MeshError, PhotoError
+from likeness.mesh_file import look_at_mesh
 from likeness.photos.header import measure
 from likeness.service.limits import Limits
 from likeness.service.names import file_name, photo_name
 from likeness.service.refusal import Refused, no_space
 
-__all__ = ["Upload", "receive", "receive_files"]
+__all__ = ["Upload", "receive", "receive_files", "receive_mesh"]
 
 SETTINGS_BYTES = 1 << 16
 SLACK = 1 << 20
@@ -57,9 +58,10 @@ class Upload:
 
 @dataclass(frozen=True)
 class _Takes:
-    """What a form may hold: files in fields called ``noun`` + "s", and perhaps settings."""
+    """What a form may hold: files in fields called as several ``many`` of a ``noun`` are, and perhaps settings."""
 
     noun: str
+    many: str
     count: int
     file_bytes: int
     total_bytes: int
@@ -72,16 +74,28 @@ async def receive(request: Request, incoming: Path, limits: Limits, *, settings:
 
     The folder is removed at the end, unless it was moved away. Raises Refused.
     """
-    takes = _Takes("photo", limits.photos, limits.photo_bytes, limits.total_bytes, settings)
+    takes = _Takes("photo", "photos", limits.photos, limits.photo_bytes, limits.total_bytes, settings)
     async with _received(request, incoming, takes) as upload:
         await run_in_threadpool(_measure, upload, limits)
         yield upload
 
 
 @asynccontextmanager
+async def receive_mesh(request: Request, incoming: Path, limits: Limits) -> AsyncIterator[Upload]:
+    """One mesh, ``01``, and settings; what it is has been told by its name and its first bytes. As `receive` else."""
+    takes = _Takes("mesh", "meshes", 1, limits.mesh_bytes, limits.mesh_bytes, True)
+    async with _received(request, incoming, takes) as upload:
+        try:
+            look_at_mesh(upload.file(0), upload.names[0])
+        except MeshError as error:
+            raise Refused(422, "mesh_unusable", str(error)) from error
+        yield upload
+
+
+@asynccontextmanager
 async def receive_files(request: Request, incoming: Path, limits: Limits) -> AsyncIterator[Upload]:
     """Official files of weights, under the names that they were sent with, and settings; as `receive` else."""
-    takes = _Takes("file", MOST_FILES, limits.weights_bytes, limits.weights_bytes, True)
+    takes = _Takes("file", "files", MOST_FILES, limits.weights_bytes, limits.weights_bytes, True)
     async with _received(request, incoming, takes) as upload:
         yield upload
 
@@ -108,7 +122,7 @@ async def _read(request: Request, folder: Path, takes: _Takes) -> Upload:
     kind, options = parse_options_header(request.headers.get("content-type"))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        sentence = f"Send the {takes.noun}s as multipart/form-data, in fields called {takes.noun}s."
+        sentence = f"Send the {takes.many} as multipart/form-data, in fields called {takes.many}."
         raise Refused(415, "not_multipart", sentence)
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > takes.total_bytes + SLACK:
@@ -155,13 +169,13 @@ async def _read(request: Request, folder: Path, takes: _Takes) -> Upload:
     if not form.finished:
         raise Refused(400, "malformed_form", "The form has no end; send it again, whole.")
     if not form.upload.names:
-        sentence = f"No {takes.noun} was sent; send at least one, in a field called {takes.noun}s."
-        raise Refused(422, f"no_{takes.noun}s", sentence)
+        sentence = f"No {takes.noun} was sent; send at least one, in a field called {takes.many}."
+        raise Refused(422, f"no_{takes.many}", sentence)
     return form.upload
 
 
 def _too_much(takes: _Takes) -> Refused:
-    sentence = f"The {takes.noun}s are too big together; send at most {takes.total_bytes >> 20} MB."
+    sentence = f"The {takes.many} are too big together; send at most {takes.total_bytes >> 20} MB."
     return Refused(413, "upload_too_large", sentence)
 
 
@@ -215,18 +229,19 @@ class _Form:
 
     def headers_finished(self) -> None:
         _, options = parse_options_header(self._headers.get(b"content-disposition"))
-        field, noun = options.get(b"name", b""), self._takes.noun
-        if field == f"{noun}s".encode():
-            if len(self.upload.names) >= self._takes.count:
-                raise Refused(413, f"too_many_{noun}s", f"Send at most {self._takes.count} {noun}s at once.")
+        field, many = options.get(b"name", b""), self._takes.many
+        if field == many.encode():
+            if len(self.upload.names) >= (most := self._takes.count):
+                sentence = f"Send at most {most} {many if most > 1 else self._takes.noun} at once."
+                raise Refused(413, f"too_many_{many}", sentence)
             self._file = self._place(options.get(b"filename", b"")).open("xb")
         elif field != b"settings" or not self._takes.settings:
-            fields = f"{noun}s and settings" if self._takes.settings else f"{noun}s"
+            fields = f"{many} and settings" if self._takes.settings else many
             raise Refused(422, "unknown_field", f"The form has a field that is not known; send {fields} only.")
 
     def _place(self, sent: bytes) -> Path:
         """Where the file that begins is to lie; its name is noted."""
-        if self._takes.noun == "photo":
+        if self._takes.noun != "file":
             self.upload.names.append(photo_name(sent, len(self.upload.names)))
             return self.upload.file(len(self.upload.names) - 1)
         name = file_name(sent)
@@ -244,9 +259,9 @@ class _Form:
             self.upload.settings += data[start:end]
             return
         if self._size > self._takes.file_bytes:
-            noun, most = self._takes.noun, self._takes.file_bytes >> 20
-            sentence = f"{self.upload.names[-1]} is too big; send {noun}s of at most {most} MB."
-            raise Refused(413, f"{noun}_too_large", sentence)
+            most = self._takes.file_bytes >> 20
+            sentence = f"{self.upload.names[-1]} is too big; send {self._takes.many} of at most {most} MB."
+            raise Refused(413, f"{self._takes.noun}_too_large", sentence)
         self._file.write(data[start:end])
 
     def end(self) -> None:

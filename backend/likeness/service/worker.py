@@ -18,12 +18,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from likeness.errors import LikenessError
 from likeness.progress import Cancelled, Progress
 from likeness.service.catalogue import catalogue
 from likeness.service.channel import Message, WorkerEnd
+
+if TYPE_CHECKING:
+    from likeness.avatar import Avatar
 
 __all__ = ["code_of", "main", "unforeseen", "yield_to_others"]
 
@@ -38,13 +41,13 @@ def main() -> None:
     end = WorkerEnd({"catalogue": lambda _: catalogue()})
     device = _warm()
     end.send({"event": "ready", "pid": os.getpid(), "device": device, "catalogue": catalogue()})
-    tasks: dict[str, Callable[[Message, Progress], Message]] = {"job": _job, "faces": _faces}
+    tasks: dict[str, Callable[[Message, Progress], Message]] = {"job": _job, "rig": _rig, "faces": _faces}
     while True:
         message = end.next()
         number = int(message["number"])
         progress = end.progress(number)
         try:
-            progress("start", 0.0, "Reading the photos")
+            progress("start", 0.0, "Reading the mesh" if message["do"] == "rig" else "Reading the photos")
             answer = tasks[message["do"]](message, progress)
             end.send({"number": number, "event": "answer", "answer": answer})
         except Cancelled:
@@ -135,7 +138,6 @@ def _job(message: Message, progress: Progress) -> Message:
     """A job: package, preview and what is known of them, written into the job's folder, the package last."""
     from likeness import pipeline
     from likeness.methods.base import Settings
-    from likeness.service.preview import write_preview
 
     photos = _photos(message)
     progress("start", 1.0, "Reading the photos")
@@ -143,15 +145,30 @@ def _job(message: Message, progress: Progress) -> Message:
     settings = Settings(head=wanted["head"], texture_size=wanted["texture_size"], seed=wanted["seed"])
     name = wanted["name"] or photos[0].path.stem
     avatar = pipeline.reconstruct(photos, wanted["method"], settings, name=name, face=wanted["face"], progress=progress)
-    folder = Path(message["folder"])
+    return _delivered(avatar, Path(message["folder"]), wanted["method"], progress)
+
+
+def _rig(message: Message, progress: Progress) -> Message:
+    """A mesh that becomes a head; what comes of it as of `_job`."""
+    from likeness.methods.base import Settings
+    from likeness.rig import GivenMesh, rig
+
+    (mesh,), wanted = message["photos"], message["settings"]
+    settings = Settings(head=wanted["head"], texture_size=wanted["texture_size"], seed=wanted["seed"])
+    name = wanted["name"] or Path(mesh["name"]).stem
+    neutral = wanted["neutral"]
+    avatar = rig(Path(mesh["file"]), settings, name=name, called=mesh["name"], neutral=neutral, progress=progress)
+    return _delivered(avatar, Path(message["folder"]), GivenMesh.name, progress)
+
+
+def _delivered(avatar: Avatar, folder: Path, method: str, progress: Progress) -> Message:
+    """Preview, what is known, and the package last, in the job's folder."""
+    from likeness import pipeline
+    from likeness.service.preview import write_preview
+
     with suppress(OSError, ValueError):  # a picture for the list, not worth losing the avatar for
         write_preview(avatar, folder / "preview.png")
-    about = {
-        "name": avatar.name,
-        "head": avatar.head,
-        "method": wanted["method"],
-        "licences": avatar.provenance["licences"],
-    }
+    about = {"name": avatar.name, "head": avatar.head, "method": method, "licences": avatar.provenance["licences"]}
     _write_beside(folder / "about.json", json.dumps(about).encode())
     pipeline.write(avatar, folder / "avatar.zip", progress, called=avatar.name)
     return about
