@@ -9,35 +9,32 @@ from typing import Any
 import bpy
 
 from .head import Head
-from .materials.skin_controls import AS_BUILT, KNOBS, NODE
+from .materials.skin_controls import KNOBS, NODE, built_value
 
-__all__ = ["MAPS", "has_map", "knob", "reset", "set_map", "skins", "surface"]
+__all__ = ["MAPS", "has_confidence", "has_map", "knob", "limit_textures", "reset", "set_confidence", "set_map", "skins"]
 
 MAPS = {
     "albedo": "Albedo map",
     "specular": "Specular map",
     "roughness": "Roughness map",
     "normal": "Normal map",
+    "normal.diffuse": "Diffuse normals",
     "displacement": "Displacement",
 }
 """Channels that can be switched, and their knobs."""
 
 
 def skins(head: Head) -> Iterator[bpy.types.Material]:
-    """The head's materials with skin controls."""
+    """The head's materials with the skin's node group."""
     for material in head.mesh.data.materials:
-        if material and material.node_tree and NODE in material.node_tree.nodes:
+        node: Any = material.node_tree.nodes.get(NODE) if material and material.node_tree else None
+        if node is not None and node.bl_idname == "ShaderNodeGroup" and KNOBS.keys() <= set(node.inputs.keys()):
             yield material
 
 
 def knob(material: bpy.types.Material, name: str) -> Any:
     """The socket whose default value is a knob's value; names are those of `KNOBS`."""
     return material.node_tree.nodes[NODE].inputs[name]
-
-
-def surface(material: bpy.types.Material) -> Any:
-    """The material's Principled BSDF, for what it offers itself."""
-    return next((n for n in material.node_tree.nodes if n.bl_idname == "ShaderNodeBsdfPrincipled"), None)
 
 
 def has_map(material: bpy.types.Material, channel: str) -> bool:
@@ -60,22 +57,14 @@ def set_confidence(head: Head, on: bool) -> None:
 
 def reset(head: Head) -> None:
     """The skin as it was reconstructed."""
-    from .materials.skin import SCATTER_SCALE
-
     for material in skins(head):
-        for name, (value, _, _) in KNOBS.items():
-            knob(material, name).default_value = value
-        built: Any = material.node_tree.nodes[NODE].get(AS_BUILT, 0.0)
-        knob(material, "Displacement").default_value = built
-        skin = surface(material)
-        if skin:
-            skin.inputs["Subsurface Weight"].default_value = 1.0
-            skin.inputs["Subsurface Scale"].default_value = SCATTER_SCALE
+        for name in KNOBS:
+            knob(material, name).default_value = built_value(material.node_tree.nodes[NODE], name)
 
 
 def has_confidence(material: bpy.types.Material) -> bool:
     """Whether the avatar tells what was seen."""
-    return "Invented to seen" in material.node_tree.nodes
+    return has_map(material, "confidence")
 
 
 def limit_textures(scene: bpy.types.Scene, preferences: bpy.types.Preferences, side: int) -> None:

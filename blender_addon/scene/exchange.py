@@ -65,8 +65,17 @@ def exchange_materials(head: Head) -> Iterator[None]:
 
 
 def _surface(material: bpy.types.Material) -> Any:
+    """The Principled BSDF, or the skin's group."""
     tree = material.node_tree
-    return next((n for n in tree.nodes if n.bl_idname == "ShaderNodeBsdfPrincipled"), None) if tree else None
+    if tree is None:
+        return None
+    return tree.nodes.get(NODE) or next((n for n in tree.nodes if n.bl_idname == "ShaderNodeBsdfPrincipled"), None)
+
+
+def _plain(source: Any, channel: str, socket: str) -> Any:
+    """The socket that holds a channel's plain value, None where a texture or a sum is in its place."""
+    found = source.inputs.get(f"Plain {channel}") or source.inputs.get(socket)
+    return None if found is None or found.is_linked else found
 
 
 def _is_water(material: bpy.types.Material) -> bool:
@@ -104,8 +113,8 @@ def _solid(
             images.append(image)
         if image is not None:
             graph.link(_show(graph, image, channel, row), "Color", surface, socket)
-        elif not source.inputs[socket].is_linked:
-            put(surface, socket, source.inputs[socket].default_value)
+        elif plain := _plain(source, channel, socket):
+            put(surface, socket, plain.default_value)
     if kind in WET:
         below, film = WET[kind]
         put(surface, "Roughness", below)

@@ -11,7 +11,7 @@ from ..link.package import Image, Material
 from .mesh import UV_NAME
 from .pictures import load_picture
 
-__all__ = ["Graph", "add_world", "plain", "put"]
+__all__ = ["Graph", "Tree", "add_world", "plain", "put"]
 
 COLUMN, ROW = 300, 320
 
@@ -30,16 +30,12 @@ def add_world(name: str) -> tuple[bpy.types.World, Any]:
     return world, sky
 
 
-class Graph:
-    """An emptied material's node tree. Sockets go by name, never by number."""
+class Tree:
+    """A node tree that is laid out by columns and rows. Sockets go by name, never by number."""
 
-    def __init__(self, material: bpy.types.Material) -> None:
-        """Take over the material's tree."""
-        if bpy.app.version < (5, 0, 0):
-            material.use_nodes = True  # always on, and deprecated, from 5.0
-        self.material = material
-        self.tree = material.node_tree
-        self.tree.nodes.clear()
+    def __init__(self, tree: Any) -> None:
+        """Begin with a tree as it is."""
+        self.tree = tree
         self._frames: dict[str, bpy.types.Node] = {}
 
     def add(self, kind: str, label: str, column: float, row: float, frame: str = "", **settings: Any) -> Any:
@@ -60,6 +56,18 @@ class Graph:
     def link(self, source: bpy.types.Node, output: str, target: bpy.types.Node, socket: str) -> None:
         """Connect two sockets."""
         self.tree.links.new(_socket(source.outputs, output), _socket(target.inputs, socket))
+
+
+class Graph(Tree):
+    """An emptied material's node tree."""
+
+    def __init__(self, material: bpy.types.Material) -> None:
+        """Take over the material's tree."""
+        if bpy.app.version < (5, 0, 0):
+            material.use_nodes = True  # always on, and deprecated, from 5.0
+        self.material = material
+        super().__init__(material.node_tree)
+        self.tree.nodes.clear()
 
     def image(self, image: Image, label: str, column: float, row: float, frame: str) -> Any:
         """An image texture on the head's UVs."""

@@ -19,6 +19,11 @@ CHANNELS = (
     ("specular", "Specular", "Strength of the reflection"),
     ("roughness", "Roughness", "Sharpness of the reflection"),
     ("normal", "Normal", "Pores and wrinkles by shading"),
+    (
+        "normal.diffuse",
+        "Diffuse Normals",
+        "Softer normals for light from below the surface, sharp ones for gloss",
+    ),
     ("displacement", "Displacement", "Pores and wrinkles by moving the surface, as finely as it is subdivided"),
 )
 SIZES = (
@@ -147,7 +152,7 @@ class LIKENESS_PT_appearance(HeadPanel, bpy.types.Panel):
         head, layout = head_of(context), self.layout
         skin = next(appearance.skins(head), None)
         if skin is None:
-            layout.label(text="The skin's material was replaced", icon="INFO")
+            layout.label(text="The skin's material was replaced, or is an earlier version's", icon="INFO")
             return
         column = layout.column(align=True)
         for channel, title, _ in CHANNELS:
@@ -163,11 +168,9 @@ class LIKENESS_PT_appearance(HeadPanel, bpy.types.Panel):
         for name in ("Detail", "Gloss"):
             column.prop(appearance.knob(skin, name), "default_value", text=name, slider=True)
         self.subdivision(layout, head)
-        surface = appearance.surface(skin)
-        if surface:
-            column = layout.column(align=True)
-            column.prop(surface.inputs["Subsurface Weight"], "default_value", text="Subsurface", slider=True)
-            column.prop(surface.inputs["Subsurface Scale"], "default_value", text="Depth of Scattering")
+        column = layout.column(align=True)
+        column.prop(appearance.knob(skin, "Subsurface"), "default_value", text="Subsurface", slider=True)
+        column.prop(appearance.knob(skin, "Scattering depth"), "default_value", text="Depth of Scattering")
         if appearance.has_confidence(skin):
             on = appearance.knob(skin, "Confidence view").default_value > 0
             layout.operator("likeness.confidence", icon="HIDE_OFF" if on else "HIDE_ON", depress=on).on = not on

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Skin: light that wanders below the surface, an oily layer above it."""
+"""Skin: the avatar's maps, the node group that makes a surface of them, an output for Cycles and one for EEVEE."""
 
 from __future__ import annotations
 
@@ -7,130 +7,60 @@ import bpy
 
 from ...link.package import Material, Package
 from ..graph import Graph, plain, put
-from ..mesh import UV_NAME
 from ..subdivision import DEEP
-from .skin_controls import AS_BUILT, NODE, skin_controls
+from .skin_controls import BUILT, NODE
+from .skin_group import skin_group
 from .wrinkles import add_wrinkles
 
 __all__ = ["skin_shader"]
 
-IOR = 1.4
-SCATTER = (1.0, 0.37, 0.19)
-"""Mean free paths of red, green and blue relative to red: Jensen et al. 2001, skin1 (3.67, 1.37, 0.68 mm)."""
-SCATTER_SCALE = 0.0022
-"""Metres for red; below the measured 3.67 mm, which looks like wax on a face without its fine hair."""
 ALBEDO, SPECULAR, ROUGHNESS = (0.62, 0.42, 0.34), 0.38, 0.48
 """Where the avatar does not say."""
-SEEN, INVENTED = (0.1, 0.75, 0.45), (1.0, 0.32, 0.06)
+MAPS = {
+    "albedo": "Albedo",
+    "specular": "Specular",
+    "roughness": "Roughness",
+    "normal": "Normal",
+    "normal.diffuse": "Normal for diffuse",
+    "displacement": "Height",
+    "confidence": "Confidence",
+}
+"""Channels, in their order on the sheet, and the group's inputs."""
 
 
 def skin_shader(material: bpy.types.Material, data: Material, package: Package) -> None:
-    """Principled BSDF with all maps the avatar has."""
+    """All maps the avatar has, through the skin's node group. Blender takes for each engine the output made for it."""
     graph = Graph(material)
-    surface = graph.add("ShaderNodeBsdfPrincipled", "Skin", 0, 0, "Surface", subsurface_method="RANDOM_WALK_SKIN")
-    output = graph.add("ShaderNodeOutputMaterial", "Output", 1, 0)
-    graph.link(surface, "BSDF", output, "Surface")
-    put(surface, "IOR", IOR)
-    put(surface, "Subsurface Weight", 1.0)
-    put(surface, "Subsurface Radius", SCATTER)
-    put(surface, "Subsurface Scale", SCATTER_SCALE)
-    put(surface, "Subsurface IOR", IOR)
-    # The film of sebum: a narrow second lobe, which skin shows wherever its reflection has been measured. Lips and nose
-    # have more of it than cheeks, stubble hardly any.
-    put(surface, "Coat Roughness", 0.27)
-    put(surface, "Coat IOR", IOR)
-    knobs = graph.add("ShaderNodeGroup", NODE, -1, 0, "Surface", node_tree=skin_controls())
-    graph.value(data, "albedo", ALBEDO, knobs, "Albedo", 0)
-    graph.value(data, "specular", SPECULAR, knobs, "Specular", 1)
-    graph.value(data, "roughness", ROUGHNESS, knobs, "Roughness", 2)
-    for channel, fallback in (("albedo", ALBEDO), ("specular", SPECULAR), ("roughness", ROUGHNESS)):
-        put(knobs, f"Plain {channel}", plain(data, channel, fallback))
-    for output_of, socket in (
-        ("Base Color", "Base Color"),
-        ("Specular", "Specular IOR Level"),
-        ("Film", "Coat Weight"),
-        ("Roughness", "Roughness"),
-    ):
-        graph.link(knobs, output_of, surface, socket)
-    add_relief(graph, data, surface, output, knobs, add_wrinkles(graph, data, package))
-    if "confidence" in data.maps:
-        add_confidence(graph, data, surface, output, knobs)
+    skin = graph.add("ShaderNodeGroup", NODE, -1, 0, node_tree=skin_group(), width=240)
+    output = graph.add("ShaderNodeOutputMaterial", "Output", 0.2, 0)
+    quick = graph.add("ShaderNodeOutputMaterial", "Output for EEVEE", 0.2, 0.7, target="EEVEE")
+    graph.link(skin, "Cycles", output, "Surface")
+    graph.link(skin, "EEVEE", quick, "Surface")
+    fallbacks = {"albedo": ALBEDO, "specular": SPECULAR, "roughness": ROUGHNESS}
+    for channel, fallback in fallbacks.items():
+        put(skin, f"Plain {channel}", plain(data, channel, fallback))
+        put(skin, channel.capitalize(), plain(data, channel, fallback))
+    # A specular albedo tells where skin shines more and where less, a level, 0.5 where the IOR rules, how much.
+    put(skin, "Specular mean", max(plain(data, "specular_mean", 0.5), 1e-3))
 
-
-def add_confidence(
-    graph: Graph, data: Material, surface: bpy.types.Node, output: bpy.types.Node, knobs: bpy.types.Node
-) -> None:
-    """A second look that shines in false colours over the skin's own brightness."""
-    image = graph.image(data.maps["confidence"], "confidence: seen or invented", -3, 5, "Maps")
-    colours = graph.add("ShaderNodeValToRGB", "Invented to seen", -2, 7, "Confidence")
-    for stop, colour in zip(colours.color_ramp.elements, (INVENTED, SEEN), strict=True):
-        stop.color = (*colour, 1.0)
-    grey = graph.add("ShaderNodeRGBToBW", "Brightness", -2, 8, "Confidence")
-    glow = graph.add("ShaderNodeEmission", "False colours", -1, 7, "Confidence")
-    shown = graph.add("ShaderNodeMixShader", "Skin or confidence", 0.6, 0)
-    graph.tree.links.new(image.outputs["Color"], colours.inputs[0])
-    graph.tree.links.new(knobs.outputs["Base Color"], grey.inputs[0])
-    graph.link(colours, "Color", glow, "Color")
-    bright = graph.add("ShaderNodeMath", "Brighter", -1.4, 8, "Confidence", operation="MULTIPLY")
-    bright.inputs[1].default_value = 1.3
-    graph.tree.links.new(grey.outputs[0], bright.inputs[0])
-    graph.link(bright, "Value", glow, "Strength")
-    graph.tree.links.new(knobs.outputs["Confidence view"], shown.inputs[0])
-    graph.tree.links.new(surface.outputs["BSDF"], shown.inputs[1])
-    graph.tree.links.new(glow.outputs["Emission"], shown.inputs[2])
-    graph.link(shown, "Shader", output, "Surface")
-
-
-def add_relief(
-    graph: Graph,
-    data: Material,
-    surface: bpy.types.Node,
-    output: bpy.types.Node,
-    knobs: bpy.types.Node,
-    wrinkles: bpy.types.NodeSocket | None,
-) -> None:
-    """Normal map and displacement. Both show the same relief, so one knob shares it out between them.
-
-    Wrinkles that expressions bring, in metres, come on top of either. What of a displacement the mesh is too coarse for
-    is shown as bump, so that EEVEE and the viewport show it as well.
-    """
     displaced = data.maps.get("displacement")
     if displaced and displaced.scale == 0:
         displaced = None
-    both = displaced is not None and "normal" in data.maps
-    deep = displaced is not None and displaced.scale > DEEP
-    share = 1.0 if deep or (displaced and not both) else 0.0
-    put(knobs, "Displacement", share)
-    knobs[AS_BUILT] = share
-    if "normal" in data.maps:
-        image = graph.image(data.maps["normal"], "normal", -3, 3, "Maps")
-        normal = graph.add("ShaderNodeNormalMap", "Normal map", -1, 3, "Relief", space="TANGENT", uv_map=UV_NAME)
-        graph.link(image, "Color", normal, "Color")
-        graph.link(normal, "Normal", surface, "Normal")
-        graph.link(knobs, "Normal strength", normal, "Strength")
-        if wrinkles:
-            bump = graph.add("ShaderNodeBump", "Wrinkles", -0.5, 3, "Relief")
-            put(bump, "Distance", 1.0)  # the height is in metres
-            graph.tree.links.new(wrinkles, bump.inputs["Height"])
-            graph.link(knobs, "Normal strength", bump, "Strength")
-            graph.link(normal, "Normal", bump, "Normal")
-            graph.link(bump, "Normal", surface, "Normal")
+    for row, (channel, socket) in enumerate(MAPS.items()):
+        if channel in data.maps and (channel != "displacement" or displaced):
+            graph.value(data, channel, None, skin, socket, row)
+    wrinkles = add_wrinkles(graph, data, package)
+    if wrinkles:
+        graph.tree.links.new(wrinkles, skin.inputs["Wrinkles"])
     if displaced:
-        image = graph.image(displaced, "displacement", -3, 4, "Maps")
-        node = graph.add("ShaderNodeDisplacement", "Displacement in metres", -1, 4, "Relief", space="OBJECT")
-        graph.link(image, "Color", node, "Height")
-        if wrinkles:
-            more = graph.add("ShaderNodeMath", "With wrinkles", -1.5, 4, "Relief", operation="MULTIPLY_ADD")
-            more.inputs[1].default_value = 1 / displaced.scale
-            graph.tree.links.new(wrinkles, more.inputs[0])
-            graph.tree.links.new(image.outputs["Color"], more.inputs[2])
-            graph.link(more, "Value", node, "Height")
-        # Blender displaces by (height - midlevel) * scale.
-        put(node, "Midlevel", -displaced.offset / displaced.scale)
-        put(node, "Scale", displaced.scale)
-        shared = graph.add("ShaderNodeMath", "Share of the displacement", -2, 4, "Relief", operation="MULTIPLY")
-        shared.inputs[0].default_value = displaced.scale
-        graph.tree.links.new(knobs.outputs["Displacement strength"], shared.inputs[1])
-        graph.link(shared, "Value", node, "Scale")
-        graph.link(node, "Displacement", output, "Displacement")
-        graph.material.displacement_method = "BOTH"
+        for end in (output, quick):
+            graph.link(skin, "Displacement", end, "Displacement")
+        material.displacement_method = "BOTH"
+    deep = displaced is not None and displaced.scale > DEEP
+    built = {
+        "Displacement": 1.0 if deep or (displaced and "normal" not in data.maps) else 0.0,
+        "Diffuse normals": 1.0 if "normal.diffuse" in data.maps else 0.0,
+    }
+    for name, value in built.items():
+        put(skin, name, value)
+    skin[BUILT] = built

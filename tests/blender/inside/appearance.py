@@ -47,7 +47,7 @@ def shoot(add_on: ModuleType, scene: bpy.types.Scene, tmp_path_factory: pytest.T
 
 
 def test_maps_can_be_switched(skin: Any) -> None:
-    knobs = skin["Skin controls"].inputs
+    knobs = skin["Skin"].inputs
     for channel in ("albedo", "specular", "roughness", "normal"):
         assert OPS.map(channel=channel, on=False) == {"FINISHED"}
         assert knobs[f"{channel.capitalize()} map"].default_value == 0
@@ -70,7 +70,7 @@ def test_albedo_off_is_one_colour(skin: Any, shoot: Callable[[], np.ndarray]) ->
 
 
 def test_gloss_goes_from_powder_to_oil(skin: Any, shoot: Callable[[], np.ndarray]) -> None:
-    knob = skin["Skin controls"].inputs["Gloss"]
+    knob = skin["Skin"].inputs["Gloss"]
     brightest = []
     for value in (0.0, 1.0, 2.0):
         knob.default_value = value
@@ -91,25 +91,32 @@ def test_confidence_shows_seen_and_invented(skin: Any, shoot: Callable[[], np.nd
 
 
 def test_detail_reaches_both_kinds_of_relief(skin: Any) -> None:
-    group = skin["Skin controls"]
-    names = [s.name for s in group.outputs]
-    assert {"Normal strength", "Displacement strength"} <= set(names)
-    assert skin["Normal map"].inputs["Strength"].links[0].from_node == group
-    scale = skin["Displacement in metres"].inputs["Scale"].links[0].from_node
-    assert scale.inputs[0].default_value == pytest.approx(0.001)
-    assert scale.inputs[1].links[0].from_socket.name == "Displacement strength"
+    group = skin["Skin"].node_tree.nodes
+
+    def feeds(socket: Any) -> set[str]:
+        """All inputs of the group that a socket depends on."""
+        found: set[str] = set()
+        for link in socket.links:
+            if link.from_node == group["Inputs"]:
+                found.add(link.from_socket.name)
+            else:
+                found |= {name for s in link.from_node.inputs for name in feeds(s)}
+        return found
+
+    assert feeds(group["Normal map"].inputs["Strength"]) == {"Displacement", "Detail", "Normal map"}
+    assert feeds(group["Displacement in metres"].inputs["Scale"]) == {"Displacement", "Detail"}
+    height = skin["Skin"].inputs["Height"].links[0].from_node
+    assert height.inputs[1].default_value == pytest.approx(0.001)
 
 
 def test_reset(skin: Any) -> None:
-    knobs, surface = skin["Skin controls"].inputs, skin["Skin"].inputs
+    knobs = skin["Skin"].inputs
     before = {s.name: s.default_value for s in knobs if s.type == "VALUE"}
-    weight, scale = (surface[n].default_value for n in ("Subsurface Weight", "Subsurface Scale"))
-    for name in ("Detail", "Gloss", "Albedo map"):
-        knobs[name].default_value = 0.3
-    surface["Subsurface Weight"].default_value = surface["Subsurface Scale"].default_value = 0.5
+    assert before["Subsurface"] == 1
+    for name in ("Detail", "Gloss", "Albedo map", "Subsurface", "Scattering depth", "Diffuse normals", "Displacement"):
+        knobs[name].default_value = 0.01
     assert OPS.appearance_reset() == {"FINISHED"}
     assert {s.name: s.default_value for s in knobs if s.type == "VALUE"} == before
-    assert (surface["Subsurface Weight"].default_value, surface["Subsurface Scale"].default_value) == (weight, scale)
 
 
 def test_adaptive_subdivision(skin: Any, scene: bpy.types.Scene) -> None:

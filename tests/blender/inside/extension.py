@@ -120,24 +120,27 @@ def test_armature(imported: bpy.types.Object, expected: dict[str, np.ndarray]) -
 
 def test_materials(imported: bpy.types.Object) -> None:
     skin = imported.data.materials["Skin"]
-    surface = skin.node_tree.nodes["Skin"]
-    assert surface.inputs["Subsurface Weight"].default_value == 1
-    for socket in ("Base Color", "Specular IOR Level", "Roughness", "Normal"):
-        assert surface.inputs[socket].is_linked, socket
+    group = skin.node_tree.nodes["Skin"]
+    for socket in ("Albedo", "Specular", "Roughness", "Normal", "Height", "Confidence"):
+        assert group.inputs[socket].is_linked, socket
+    assert not group.inputs["Normal for diffuse"].is_linked
+    assert not group.inputs["Wrinkles"].is_linked
     spaces = {i.name: i.colorspace_settings.name for i in bpy.data.images if i.name.startswith("Skin ")}
     assert spaces.pop("Skin albedo") == "sRGB"
     assert len(spaces) == 5
     assert set(spaces.values()) == {"Non-Color"}
     assert all(i.packed_file for i in bpy.data.images if i.source == "FILE")
-    height = skin.node_tree.nodes["Displacement in metres"]
     # The map runs from -0.5 to 0.5 mm, and shows the same relief as the normal map.
-    scale, middle = height.inputs["Scale"].default_value, height.inputs["Midlevel"].default_value
-    np.testing.assert_allclose([(0 - middle) * scale, (1 - middle) * scale], [-0.0005, 0.0005], atol=2e-6)
-    knobs = skin.node_tree.nodes["Skin controls"]
-    assert knobs.inputs["Displacement"].default_value == 0
-    assert [k.to_node.label for k in knobs.outputs["Displacement strength"].links] == ["Share of the displacement"]
-    assert [k.to_node.label for k in knobs.outputs["Normal strength"].links] == ["Normal map"]
-    assert skin.node_tree.nodes["Output"].inputs["Displacement"].is_linked
+    height = group.inputs["Height"].links[0].from_node
+    scale, offset = (height.inputs[i].default_value for i in (1, 2))
+    np.testing.assert_allclose([offset, offset + scale], [-0.0005, 0.0005], atol=2e-6)
+    assert group.inputs["Displacement"].default_value == 0
+    assert group.inputs["Diffuse normals"].default_value == 0
+    ends = {"CYCLES": "Cycles", "EEVEE": "EEVEE"}
+    for engine, output in ends.items():
+        end = skin.node_tree.get_output_node(engine)
+        assert end.inputs["Surface"].links[0].from_socket == group.outputs[output]
+        assert end.inputs["Displacement"].links[0].from_socket == group.outputs["Displacement"]
 
 
 def test_cameras(imported: bpy.types.Object) -> None:
