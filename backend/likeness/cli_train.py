@@ -33,6 +33,14 @@ def add_commands(
     )
     g.add_argument("--use", action="store_true", help="when done, put the weights in place for --method genova")
     g.set_defaults(run=_genova)
+    d = methods.add_parser("delight", help="what a light solver leaves of shadow and shine -> skin, on synthetic faces")
+    d.add_argument("-o", "--output", type=Path, required=True, help="folder; a training that it holds is gone on with")
+    d.add_argument("--head", default="anny", help="see `likeness heads` (default: %(default)s)")
+    d.add_argument("--renders", type=whole(2), help="faces to render, rounded up to whole files of 64")
+    d.add_argument("--steps", type=whole(1), help="of eight faces each")
+    d.add_argument("--seed", type=whole(0), default=0, help="(default: %(default)s)")
+    d.add_argument("--use", action="store_true", help="when done, put the weights in place")
+    d.set_defaults(run=_delight)
 
 
 def _genova(a: argparse.Namespace) -> None:
@@ -60,10 +68,32 @@ def _genova(a: argparse.Namespace) -> None:
         photos = photo_descriptors(a.photos, progress) if a.photos else None
         model = Morphable.of(open_head(a.head, progress), device)
         path = train(model, dlib_face(device), a.output, plan, photos, progress)
-        if a.use:
-            place = own_weights(model.name)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            beside = place.with_name(f".{place.name}.part")
-            shutil.copyfile(path, beside)
-            beside.replace(place)
-    say(f"{path}" + (f", in use from {place}" if a.use else "; add --use to put it in place"))
+        place = own_weights(model.name)
+    _done(path, place, a.use)
+
+
+def _delight(a: argparse.Namespace) -> None:
+    with reporter() as progress:
+        progress("start", 0.0, "Starting PyTorch")
+        from likeness.heads.library import open_head
+        from likeness.maps.delight import own_weights
+        from likeness.training.delight import Plan, train
+        from likeness.training.delight_samples import PIECE, Subject
+
+        plan = Plan(seed=a.seed)
+        if a.renders is not None:
+            plan = replace(plan, pieces=max(2, -(-a.renders // PIECE)))
+        if a.steps is not None:
+            plan = replace(plan, steps=a.steps)
+        path = train(Subject(open_head(a.head, progress)), a.output, plan, progress)
+    _done(path, own_weights(), a.use)
+
+
+def _done(path: Path, place: Path, use: bool) -> None:
+    """Put trained weights in place, whole or not at all, and say where they are."""
+    if use:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = place.with_name(f".{place.name}.part")
+        shutil.copyfile(path, beside)
+        beside.replace(place)
+    say(f"{path}" + (f", in use from {place}" if use else "; add --use to put it in place"))
