@@ -23,6 +23,7 @@ it was measured, else from "known_shape":
     gain_over_unwrap  1 - ours / the raw unwrap's (photo laid out, its light left in) on the same seen texels
     light_consistency CIEDE2000 between one person's albedos made under different lights, ours and the raw unwrap's
     specular_r, normal_deg, relief_mm    correlation of gloss, angle and RMS against the truth; "flat" is no relief
+    seam_step         largest relative step of albedo across an edge of the UVs' cut, mean over photos
     worst_lit_descriptor    largest face descriptor distance between a real photo and its lit re-render (--real)
 and the sheets skin_known_shape.png and skin_photo.png to look at.
 """
@@ -58,7 +59,7 @@ FIGURES = ("delta_e_seen", "delta_e_mirrored", "delta_e_filled", "delta_e_shown"
 TOP = (
     *FIGURES, *(f"{name}_scaled" for name in FIGURES), *(f"{name}_p95" for name in FIGURES),
     "worst_tone", "worst_tone_ratio", "gain_over_unwrap", "gain_over_unwrap_scaled", "si_mse", "specular_r",
-    "normal_deg", "normal_flat_deg", "relief_mm", "relief_flat_mm",
+    "normal_deg", "normal_flat_deg", "relief_mm", "relief_flat_mm", "seam_step",
 )  # fmt: skip
 
 
@@ -70,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--real", action="store_true", help="lit re-renders of real photos")
     parser.add_argument("--quick", action="store_true", help="two people, no light consistency")
     parser.add_argument("--tones", type=int, nargs="+", help="only these people, 1..10")
+    parser.add_argument("--rendered", action="store_true", help="only people that are photographed already")
     parser.add_argument("--size", type=int, default=1024, help="side of the maps (default: %(default)s)")
     parser.add_argument("--method", default="open", help="what makes the heads of --photo (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the people (default: %(default)s)")
@@ -92,9 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure(part: str, options: argparse.Namespace) -> dict[str, Any]:
     """The figures of "known_shape" or "photo", and their sheet."""
     head = open_head("anny")
-    found = people(head, QUICK if options.quick else TONES, options.seed)
+    found = people(head, QUICK if options.quick else TONES, options.seed, render=not options.rendered)
     if options.tones:
         found = [person for person in found if person.tone in options.tones]
+    if not found:
+        raise SystemExit("None of these people is photographed yet; leave --rendered out.")
     rows: list[Row] = []
     panels: list[Panel] = []
     consistency: dict[str, dict[str, float]] = {}

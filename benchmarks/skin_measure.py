@@ -37,6 +37,7 @@ from skin_metrics import (
     spread,
     tangent_normals,
 )
+from skin_seam import seam_step, seams
 from skin_truth import Person
 
 __all__ = ["SIDE", "Maps", "Stand", "Truth", "compare", "from_photo", "known_shape", "raw_unwrap", "shown"]
@@ -127,6 +128,11 @@ class Truth:
     def weight(self) -> Floats:
         """(L, L) square metres of bare skin that each texel stands for."""
         return self.atlas.area * (reduced(self.person.skin.bare, SIDE) > BARE)
+
+    @cached_property
+    def seams(self) -> Floats:
+        """(E, 2, 2, 2), see `skin_seam.seams`."""
+        return seams(self.head)
 
     @cached_property
     def posed(self) -> Floats:
@@ -242,6 +248,7 @@ def compare(ours: Maps, raw: Floats, truth: Truth, really: Bools) -> dict[str, A
     total = float(weight.sum())
     row |= {f"share_{name}": float((weight * where).sum()) / total for name, where in masks.items() if name != "all"}
     row["share_seen_wrongly"] = float((seen * ~really).sum() / max(float(seen.sum()), 1e-12))
+    row["seam_step"] = seam_step(ours.albedo, truth.seams)
     row["specular_r"] = correlation(ours.specular, truth.specular, weight)
     flat = np.broadcast_to(np.array([0, 0, 1], np.float32), truth.normal.shape)
     row["normal_deg"] = spread(normal_angle(ours.normal, truth.normal), seen).mean

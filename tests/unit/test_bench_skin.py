@@ -15,6 +15,7 @@ import skin_measure
 import skin_metrics as metrics
 import skin_people
 import skin_report
+import skin_seam
 import skin_truth
 from likeness.avatar import Map, Material
 from likeness.camera import Camera
@@ -133,6 +134,7 @@ def test_figures_tell_seen_from_filled_and_light_from_skin(small: None) -> None:
     truth = SimpleNamespace(
         albedo=true, specular=true[..., 0], weight=weight(), height=np.full((SIDE, SIDE), 0.0003, np.float32),
         normal=np.broadcast_to(np.float32([0, 0, 1]), (SIDE, SIDE, 3)),
+        seams=np.zeros((0, 2, 2, 2), np.float32),
     )  # fmt: skip
     light = np.linspace(0.4, 1.6, SIDE, dtype=np.float32)[None, :, None]
     really = origin > 0
@@ -246,3 +248,14 @@ def test_a_photo_laid_out_shows_what_faces_it_and_the_mean_elsewhere(anny_head) 
     assert right == pytest.approx(metrics.decoded(np.uint8([120] * 3)))
     back = raw[3, 3]
     assert right.mean() < back.mean() < left.mean()
+
+
+def test_steps_across_the_cut_are_told(anny_head) -> None:
+    edges = skin_seam.seams(anny_head)
+    assert len(edges) > 20  # up the back of the head
+    assert edges[:, 0, :, 0] == pytest.approx(1 - edges[:, 1, :, 0], abs=1e-5)  # the layout is symmetric
+    even = np.full((64, 64, 3), 0.3, np.float32)
+    assert skin_seam.seam_step(even, edges) == 0
+    odd = even.copy()
+    odd[:, 32:] *= 1.02
+    assert skin_seam.seam_step(odd, edges) == pytest.approx(0.0198, abs=2e-4)
