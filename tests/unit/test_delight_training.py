@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from likeness.cli import main
 from likeness.errors import MethodError
@@ -123,13 +123,17 @@ def test_a_training_that_was_interrupted_ends_bit_for_bit_as_one_that_was_not(
         train(subject, tmp_path / "none", replace(TINY, pieces=1))
 
 
-def test_it_learns(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_learns(samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delight, "PIECE", 4)
     torch.manual_seed(1)
     network = DelightNet((8, 16))
     adam = torch.optim.Adam(network.parameters(), 8e-3)
-    paths = [samples / "0000.safetensors"]
-    batch = batch_of(load_file(paths[0]), [0, 1])
+    # Photos that no solver has looked at: all their light is to be found.
+    unsolved = load_file(samples / "0000.safetensors")
+    unsolved["shading"].zero_()
+    paths = [tmp_path / "0000.safetensors"]
+    save_file(unsolved, paths[0])
+    batch = batch_of(unsolved, [0, 1, 2, 3])
     before = score(network, paths)["all"]
     assert before.network == pytest.approx(before.solver, abs=1e-4)
     assert before.faces == 4
@@ -139,8 +143,8 @@ def test_it_learns(samples: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (albedo + gradient + gloss).backward()  # type: ignore[no-untyped-call]
         adam.step()
     after = score(network, paths)["all"]
-    assert after.network < 0.95 * before.network
-    assert after.solver == before.solver
+    assert after.network < 0.9 * before.network
+    assert after.solver == before.solver == before.photo
 
 
 def test_a_piece_is_made_anew_where_it_is_damaged(

@@ -20,15 +20,15 @@ __all__ = ["SIDE", "Chart"]
 
 Floats = NDArray[np.float32]
 
-SIDE = 224
-"""Pixels; one is about 1.1 mm of skin."""
+SIDE = 160
+"""Pixels; one is about 1.5 mm of skin, and light changes more slowly than that."""
 TURN = 80.0
 """Degrees to each side of the face's middle that the chart shows."""
 TOP, BOTTOM = 1.45, -2.25
 """Heights that it shows, in distances between the eyes from the middle between them."""
 AXIS = -1.5
 """Where the cylinder's axis stands, in the same unit: inside the head, in front of the ears."""
-FADE = 10  # pixels from the chart's edge over which what it says fades away
+FADE = 7  # pixels from the chart's edge over which what it says fades away
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ __all__ = ["TERMS", "WEIGHTS", "Plan", "train"]
 WEIGHTS, STATE = "delight.safetensors", "state.safetensors"
 TERMS = ("albedo", "gradient", "render", "gloss")
 """Losses in the order they are kept."""
-AVERAGE = 0.995
+AVERAGE = 0.99
 """Share of the averaged weights that a step leaves as they were: they are what is kept in the end."""
 
 
@@ -51,8 +51,8 @@ class Plan:
     """
 
     seed: int = 0
-    pieces: int = 40
-    steps: int = 3000
+    pieces: int = 18
+    steps: int = 1600
     batch: int = 8
     rate: float = 1.5e-3
     widths: tuple[int, ...] = (16, 32, 64, 96)

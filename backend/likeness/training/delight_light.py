@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 SEEP = (0.0020, 0.0008, 0.0004)
 """Metres that red, green and blue light wander below the skin before they leave it (spread of a Gaussian)."""
-SHADOW = 176  # pixels of a lamp's view
+SHADOW = 144  # pixels of a lamp's view
 RAYS = 4  # views of a lamp, from different places on it
 SHIFT, BIAS = 0.002, 0.004  # metres off the surface, and towards the lamp, at which its light is looked for
 F0 = 0.028
@@ -198,8 +198,8 @@ def developed(light: Floats, covered: NDArray[np.bool_], scene: Scene, rng: Gene
     picture = light * (aim / max(bright, 1e-6)) * scene.balance.astype(np.float32)
     over = np.maximum(picture - KNEE, 0) / (1 - KNEE)
     picture = np.where(picture > KNEE, KNEE + (1 - KNEE) * (1 - np.exp(-over)), picture).astype(np.float32)
-    if rng.random() < 0.5:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 1.2))
+    if rng.random() < 0.4:
+        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9))
     display = linear_to_srgb(torch.from_numpy(picture)).numpy()
     curve = scene.contrast * (rng.random() < 0.6)
     display = (1 - curve) * display + curve * (3 * display**2 - 2 * display**3)

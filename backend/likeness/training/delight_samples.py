@@ -46,7 +46,7 @@ FAIR = (0.5, 1.0, 1.2)
 """What is added to them, melanin and blood together."""
 HIDDEN = ("lashes", "wet")
 BIAS = 0.003  # metres that a place may lie behind what the camera sees there and still be seen
-CAMERA = 256  # pixels of the camera's view
+CAMERA = 192  # pixels of the camera's view
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,13 +159,13 @@ def _weight(subject: Subject, chart: Chart, fitted: Tensor, scene: Scene, rng: G
     column, row = (np.clip(spots[:, k].astype(int), 0, CAMERA - 1) for k in (0, 1))
     free = spots[:, 2] <= farthest[row, column] + BIAS
     # Away from edges, where something nearer or nothing lies beside.
-    nearest = cv2.erode(filled, np.ones((7, 7), np.uint8))
+    nearest = cv2.erode(filled, np.ones((5, 5), np.uint8))
     free &= spots[:, 2] - nearest[row, column] < 0.035
     free &= farthest[row, column] < 99
     normals = vertex_normals(fitted, subject.skin)
     facing = -((normals @ turn.T) * torch.nn.functional.normalize(seen, dim=1)).sum(1).numpy()
     good = (smoothstep(0.1, 0.5, facing) * free).astype(np.float32)
-    weight = cv2.GaussianBlur(chart.picture(good[:, None]), (0, 0), 1.0) * chart.covered
+    weight = cv2.GaussianBlur(chart.picture(good[:, None]), (0, 0), 0.8) * chart.covered
     return (weight * _uncovered(chart, rng)).astype(np.float32)
 
 
@@ -173,16 +173,16 @@ def _uncovered(chart: Chart, rng: Generator) -> Floats:
     """(SIDE, SIDE) in 0..1: what hair, frames of glasses and hands leave of a face; clothes below the chin."""
     rows = np.arange(SIDE, dtype=np.float32)[:, None]
     columns = np.arange(SIDE, dtype=np.float32)[None]
-    waves = sum(rng.normal(0, 4) * np.sin(columns * rng.uniform(0.02, 0.3) + rng.uniform(0, 6)) for _ in range(4))
-    line = rng.uniform(-0.1, 0.3) * SIDE + waves + 0.0012 * rng.uniform(-1, 3) * (columns - SIDE / 2) ** 2
-    shown = smoothstep(-3, 3, rows - line)
-    collar = rng.uniform(0.78, 1.1) * SIDE + 0.0008 * rng.normal() * (columns - SIDE / 2) ** 2
-    shown = shown * smoothstep(3, -3, rows - collar)
+    waves = sum(rng.normal(0, 3) * np.sin(columns * rng.uniform(0.03, 0.4) + rng.uniform(0, 6)) for _ in range(4))
+    line = rng.uniform(-0.1, 0.3) * SIDE + waves + 0.0017 * rng.uniform(-1, 3) * (columns - SIDE / 2) ** 2
+    shown = smoothstep(-2, 2, rows - line)
+    collar = rng.uniform(0.78, 1.1) * SIDE + 0.0011 * rng.normal() * (columns - SIDE / 2) ** 2
+    shown = shown * smoothstep(2, -2, rows - collar)
     for _ in range(int(rng.integers(0, 4))):
         blob = np.zeros((SIDE, SIDE), np.float32)
         start = rng.uniform(0, SIDE, 2)
-        path = (start + np.cumsum(rng.normal(0, 14, (6, 2)), 0)) * 16
-        cv2.polylines(blob, [path.astype(np.int32)], False, 1.0, int(rng.integers(1, 9)), cv2.LINE_AA, 4)
+        path = (start + np.cumsum(rng.normal(0, 10, (6, 2)), 0)) * 16
+        cv2.polylines(blob, [path.astype(np.int32)], False, 1.0, int(rng.integers(1, 7)), cv2.LINE_AA, 4)
         shown = shown * (1 - np.clip(cv2.GaussianBlur(blob, (0, 0), 1.2), 0, 1) * (rng.random() < 0.5))
     uncovered: Floats = shown.astype(np.float32)
     return uncovered
@@ -199,7 +199,7 @@ def _spoilt(log: Floats, weight: Floats, rng: Generator) -> Floats:
 
 def _shifted(pictures: list[Floats], rng: Generator) -> list[Floats]:
     """The photo beside where the fitted head has it: features lie up to a few pixels off."""
-    small = rng.normal(0, rng.uniform(0, 1.5), (7, 7, 2)).astype(np.float32)
+    small = rng.normal(0, rng.uniform(0, 1.0), (7, 7, 2)).astype(np.float32)
     off = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
     x, y = np.meshgrid(*[np.arange(SIDE, dtype=np.float32)] * 2)
     return [

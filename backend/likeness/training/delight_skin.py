@@ -20,7 +20,7 @@ __all__ = ["Marks", "Skin", "draw_skin"]
 
 Floats = NDArray[np.float32]
 
-PIXEL = 0.0011
+PIXEL = 0.0015
 """Metres that a pixel of the chart is wide, about."""
 
 
@@ -64,11 +64,11 @@ def draw_skin(absorbance: Floats, marks: Marks, rng: Generator) -> Skin:
     add(_cloud(rng, 0.0012) * rng.uniform(0.0, 0.05), MELANIN)
     pale = float(np.exp(-np.median(absorbance[..., 1])))
     if rng.random() < 0.3:
-        add(_spots(rng, int(rng.integers(30, 260)), (0.4, 1.3)) * rng.uniform(0.05, 0.35), MELANIN)
+        add(_spots(rng, int(rng.integers(30, 260)), (0.3, 0.9)) * rng.uniform(0.05, 0.35), MELANIN)
     if rng.random() < 0.5:
-        add(_spots(rng, int(rng.integers(1, 9)), (0.8, 2.5)) * rng.uniform(0.3, 1.2), MELANIN)
+        add(_spots(rng, int(rng.integers(1, 9)), (0.6, 1.8)) * rng.uniform(0.3, 1.2), MELANIN)
     if rng.random() < 0.3:
-        add(_spots(rng, int(rng.integers(2, 25)), (1.0, 3.0)) * rng.uniform(0.05, 0.4), BLOOD)
+        add(_spots(rng, int(rng.integers(2, 25)), (0.7, 2.1)) * rng.uniform(0.05, 0.4), BLOOD)
     if rng.random() < 0.25:  # cheeks that are rouged, or out in the cold
         add(_cheeks(marks, rng) * rng.uniform(0.05, 0.5), BLOOD)
     strands = _cloud(rng, 0.0009) * 0.5 + _cloud(rng, 0.003) * 0.5
@@ -124,7 +124,7 @@ def _spots(rng: Generator, count: int, radius: tuple[float, float]) -> Floats:
 def _cheeks(marks: Marks, rng: Generator) -> Floats:
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     made = np.zeros((SIDE, SIDE), np.float32)
-    size = rng.uniform(8, 22)
+    size = rng.uniform(6, 16)
     for outer, nose in ((2, 31), (14, 35)):
         column, row = marks.points[outer] + rng.uniform(0.45, 0.7) * (marks.points[nose] - marks.points[outer])
         made += np.exp(-(((y - row) ** 2 + (x - column) ** 2) / (2 * size**2)))
@@ -138,23 +138,23 @@ def _folds(marks: Marks, rng: Generator) -> Floats:
     if rng.random() < 0.7:
         depth = rng.uniform(0.0, 0.0012)
         for wing, corner, out in ((31, 48, -1), (35, 54, 1)):
-            ends = [p[wing] + [4 * out, 0], (p[wing] + p[corner]) / 2 + [9 * out, 0], p[corner] + [7 * out, 6]]
+            ends = [p[wing] + [3 * out, 0], (p[wing] + p[corner]) / 2 + [6 * out, 0], p[corner] + [5 * out, 4]]
             lines.append((np.array(ends), depth))
     if rng.random() < 0.4:
         depth, top = rng.uniform(0, 0.0004), p[17:27, 1].min()
         for k in range(int(rng.integers(1, 5))):
             x = np.linspace(p[18, 0], p[25, 0], 6)
-            lines.append((np.stack([x, top - 8 - 7 * k + rng.normal(0, 1.2, 6)], 1), depth))
+            lines.append((np.stack([x, top - 6 - 5 * k + rng.normal(0, 0.9, 6)], 1), depth))
     if rng.random() < 0.5:
         depth = rng.uniform(0, 0.0008)
         for a, b, c in ((39, 41, 36), (42, 46, 45)):
-            lines.append((np.array([p[a] + [0, 3], p[b] + [0, 7], p[c] + [0, 6]]), depth))
+            lines.append((np.array([p[a] + [0, 2], p[b] + [0, 5], p[c] + [0, 4]]), depth))
     made = np.zeros((SIDE, SIDE), np.float32)
     for points, depth in lines:
         one = np.zeros((SIDE, SIDE), np.float32)
         path = [np.rint(points * 16).astype(np.int32)]
         cv2.polylines(one, path, False, 1.0, 1, cv2.LINE_AA, 4)
-        sigma = rng.uniform(0.8, 2.2)
+        sigma = rng.uniform(0.6, 1.6)
         one = cv2.GaussianBlur(one, (0, 0), sigma)
         made -= depth * smoothstep(0, 1, one / max(float(one.max()), 1e-6))
     return made
