@@ -4,8 +4,9 @@ from pathlib import Path
 
 import made_avatar
 import pytest
-from conftest import Desk
+from conftest import Desk, give_extension
 from sidebar import Sidebar
+from window import ScreenLostError
 
 from likeness import package
 
@@ -19,10 +20,13 @@ def egg(installed: Desk, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("egg") / "Egg.likeness"
     package.save(made_avatar.make(), folder)
     inside = installed.window.bring(folder)
-    with_view = f"with view3d() as c: {OPERATORS}.import_avatar('EXEC_DEFAULT', filepath={inside!r})"
-    installed.window.do(with_view)
-    installed.window.wait("'Egg' in bpy.data.objects", 10)
-    return "Egg"
+    bring_in(installed, inside)
+    return inside
+
+
+def bring_in(desk: Desk, path: str) -> None:
+    desk.window.do(f"with view3d() as c: {OPERATORS}.import_avatar('EXEC_DEFAULT', filepath={path!r})")
+    desk.window.wait("'Egg' in bpy.data.objects", 10)
 
 
 def test_panels_are_drawn(installed: Desk, egg: str, sidebar: Sidebar) -> None:
@@ -35,7 +39,18 @@ def test_panels_are_drawn(installed: Desk, egg: str, sidebar: Sidebar) -> None:
     assert not [line for line in told if "not fatal to the X server" not in line], log[-2000:]
 
 
-def test_a_portrait_renders_beside_the_work(installed: Desk, egg: str) -> None:
+def test_a_portrait_renders_beside_the_work(installed: Desk, egg: str, extension: Path) -> None:
+    try:
+        render_beside_the_work(installed)
+    except ScreenLostError:
+        # Now and then software GL loses the context that Blender's render thread shares with its window.
+        installed.window.restart()
+        give_extension(installed.window, extension)
+        bring_in(installed, egg)
+        render_beside_the_work(installed)
+
+
+def render_beside_the_work(installed: Desk) -> None:
     window = installed.window
     target = window.inside(window.room / "portrait.png")
     window.do("bpy.context.preferences.view.render_display_type = 'WINDOW'")

@@ -23,6 +23,10 @@ OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc"><applications>
 """No frames, so that Blender's pixels are the screen's."""
 
 
+class ScreenLostError(AssertionError):
+    """The X server would not go on with Blender, which ends or hangs then."""
+
+
 class Window:
     """A Blender that runs in a Debian folder. A context manager; everything it started ends with it.
 
@@ -39,6 +43,7 @@ class Window:
         self._letters = itertools.count(1)
         self._started: list[subprocess.Popen[str]] = []
         self._log = (self.room / "blender.log").open("w")
+        self._seen = 0
         self.display = ""
         self.blender: subprocess.Popen[str] | None = None
 
@@ -83,6 +88,16 @@ class Window:
         self.do("", timeout=120)
         self.key("super")  # Blender's first event is never a click
         time.sleep(1)
+
+    def restart(self) -> None:
+        """Start another Blender in place of one that is lost, with the same user's folder."""
+        assert self.blender is not None
+        with_group(self.blender, signal.SIGKILL)
+        self.blender.wait()
+        for letter in self.mailbox.iterdir():
+            letter.unlink()
+        self._seen = len(self.log)
+        self.start()
 
     def _run(self, command: list[str], stdout: Any) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -134,6 +149,8 @@ class Window:
         end = time.monotonic() + timeout
         while not reply.exists():
             assert self.blender is not None
+            if "X Error of failed request" in self.log[self._seen :]:
+                raise ScreenLostError(f"Blender lost its screen:\n{self.log[-3000:]}")
             code_of = self.blender.poll()
             assert code_of is None, f"Blender ended with {code_of}:\n{self.log[-3000:]}"
             assert time.monotonic() < end, f"Blender was silent for {timeout} s:\n{self.log[-3000:]}"
