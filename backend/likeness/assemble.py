@@ -144,7 +144,7 @@ def _provenance(reconstruction: Reconstruction, head: HeadModel, method: type[Me
         "note": "Reconstructed from a photo.",
         "method": {"name": method.name, "title": method.title, "paper": method.paper},
         "head_model": {"name": head.name, "title": head.title, "licence": head.licence, "notes": head.notes},
-        "licences": strictest_first([*method.licences.own(), head.licence]),
+        "licences": strictest_first([*reconstruction.licences, *method.licences.own(), head.licence]),
         "photos": [{"name": p.path.name, "notes": list(p.notes)} for p in (v.face.photo for v in reconstruction.views)],
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {name: version(name) for name in ("likeness", "torch", "numpy", "anny")},

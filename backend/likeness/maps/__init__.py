@@ -67,6 +67,8 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
         teeth = teeth_material(enamel_of(reconstruction.views, lights), part // 2, settings.seed)
         lashes = lashes_material(hair.colour, part // 2, settings.seed)
         skin = with_own(skin, reconstruction.maps)
+        if reconstruction.refine:
+            skin = reconstruction.refine(reconstruction, skin, lights, settings, progress)
         made = {"Skin": skin, "Eye": eye.result(), "Lashes": lashes, "Teeth": teeth, **mouth.result()}
     progress("maps", 1.0, "Maps are made")
     wanted = {REGION_MATERIALS[region] for region in head.region_names}

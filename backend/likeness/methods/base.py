@@ -8,12 +8,13 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.avatar import Material
 from likeness.camera import Camera
 from likeness.faces.face import Face
 from likeness.heads.base import HeadModel
 from likeness.progress import Progress
 
-__all__ = ["OF_THE_HEAD", "Licences", "Mesh", "Method", "Reconstruction", "Settings", "View"]
+__all__ = ["OF_THE_HEAD", "Licences", "Mesh", "Method", "Reconstruction", "Refine", "Settings", "View"]
 
 Array = NDArray[np.float32]
 
@@ -26,11 +27,14 @@ class Settings:
         head: head model by name, "auto" for the best installed one.
         texture_size: side of the maps in texels, 256..4096.
         seed: of whatever is random.
+        fine_size: side of the maps that a method makes itself where it can make them larger (AvatarMe: up to 6144); 0
+            for the texture size.
     """
 
     head: str = "auto"
     texture_size: int = 2048
     seed: int = 0
+    fine_size: int = 0
 
 
 OF_THE_HEAD = "that of the head model"
@@ -90,6 +94,8 @@ class Reconstruction:
         mesh: the method's own mesh where it differs from the head.
         maps: maps of its own in the head's UVs, by name, HxWxC.
         details: numbers worth keeping in the provenance (JSON-serialisable).
+        refine: makes the method's own material of the skin's, as `likeness.maps` has made it.
+        licences: of what the user brought for it, beside those of the method and the head.
     """
 
     method: str
@@ -101,6 +107,23 @@ class Reconstruction:
     mesh: Mesh | None = None
     maps: dict[str, NDArray[Any]] = field(default_factory=dict)
     details: dict[str, Any] = field(default_factory=dict)
+    refine: Refine | None = None
+    licences: tuple[str, ...] = ()
+
+
+class Refine(Protocol):
+    """What changes a skin's material; stage "maps" of progress hears of it."""
+
+    def __call__(
+        self,
+        made: Reconstruction,
+        skin: Material,
+        lights: tuple[NDArray[np.float64], ...],
+        settings: Settings,
+        progress: Progress,
+    ) -> Material:
+        """The new material; lights are (9, 3) per view, see `likeness.maps.Maps`."""
+        ...
 
 
 class Method(Protocol):
