@@ -47,7 +47,7 @@ def reference(layer: StyledConv, x: Tensor, w: Tensor) -> Tensor:
     style = layer.affine(w)[0]
     weight = layer.weight * style[None, :, None, None]
     weight = weight * (weight.square().sum((1, 2, 3), keepdim=True) + 1e-8).rsqrt()
-    if layer.double:
+    if layer.doubles:
         spread = torch.zeros(1, x.shape[1], 2 * x.shape[2], 2 * x.shape[3])
         spread[:, :, ::2, ::2] = x
         taps = (4 * layer.resample_filter).expand(x.shape[1], 1, 4, 4)

@@ -14,7 +14,20 @@ from likeness.weights.catalog import Entry
 
 __all__ = ["describe", "find_method", "list_methods", "missing", "register", "status"]
 
-MODULES = ("open", "deca", "ringnet", "tddfa_v2", "deep3d", "twodasl", "tran3dmm", "prnet", "vrn", "genova")
+MODULES = (
+    "open",
+    "deca",
+    "ringnet",
+    "tddfa_v2",
+    "deep3d",
+    "twodasl",
+    "tran3dmm",
+    "prnet",
+    "vrn",
+    "genova",
+    "ganfit",
+    "avatarme",
+)
 """Modules of this package that hold methods, in the order they are shown."""
 
 _methods: dict[str, type[Method]] = {}

@@ -94,7 +94,7 @@ class StyledConv(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, resolution: int, *, double: bool) -> None:
         super().__init__()
-        self.double = double
+        self.doubles = double
         self.affine = Dense(W, inputs, start=1.0)
         self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -108,7 +108,7 @@ class StyledConv(nn.Module):
         # Scaling inputs and outputs equals scaling the weights, and leaves these free of gradients.
         size = (style.square() @ self.weight.square().sum((2, 3)).T + 1e-8).rsqrt()
         x = x * style[:, :, None, None]
-        if self.double:
+        if self.doubles:
             x = functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
             x = _filtered(x, self.resample_filter, (1, 1, 1, 1))
         else:

@@ -1,0 +1,94 @@
+"""What a fitted texture says of skin that no photo shows: blended in by its differences, never by its values.
+
+The fitted colours and those of the maps differ in level and in what light was left; that difference is known where a
+photo shows the skin, and is carried on over the surface (in the manner of Perez, Gangnet and Blake, "Poisson Image
+Editing", SIGGRAPH 2003). So no border shows, and pores and hair stay as the maps have them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.avatar import Map, Material
+from likeness.maps.atlas import atlas_of, enlarge, material_triangles
+from likeness.maps.field import Surface
+from likeness.maps.latent import FITTED
+from likeness.maps.unwrap import log_light
+from likeness.methods.base import Reconstruction, Settings
+from likeness.progress import Progress
+
+__all__ = ["with_fitted"]
+
+Floats = NDArray[np.float32]
+
+SIDE = 512
+SLOW, CARRIED = 0.006, 0.02
+"""Metres below which detail is left to the maps, and over which the known difference is smoothed."""
+MOST = 0.35
+"""Log colour that is changed at most: what differs more is hair or cloth rather than skin."""
+
+
+def with_fitted(
+    made: Reconstruction,
+    skin: Material,
+    lights: tuple[NDArray[np.float64], ...],
+    settings: Settings,
+    progress: Progress,
+) -> Material:
+    """The skin's material with its invented parts after the map `FITTED` of the reconstruction.
+
+    A `likeness.methods.base.Refine`.
+    """
+    head = made.head
+    if head is None or FITTED not in made.maps:
+        return skin
+    progress("maps", 0.97, "Filling what no photo shows as it was fitted")
+    albedo = skin.maps["albedo"].pixels
+    size = albedo.shape[0]
+    small, full = (atlas_of(head, "Skin", side) for side in (min(SIDE, size), size))
+    side = (small.size, small.size)
+    shown = cv2.resize(_known(skin), side, interpolation=cv2.INTER_AREA)
+    apart = log_light(cv2.resize(made.maps[FITTED], side, interpolation=cv2.INTER_AREA))
+    apart -= log_light(cv2.resize(albedo, side, interpolation=cv2.INTER_AREA))
+    np.clip(apart, -2 * MOST, 2 * MOST, out=apart)
+
+    surface = Surface(made.vertices, head.triangles[material_triangles(head, "Skin")])
+    scalp = head.groups.get("scalp")
+    bare = small.area if scalp is None else small.area * (1 - small.texels(scalp.numpy())).clip(0, 1)
+
+    def spread(weight: Floats, length: float, prior: Floats | float) -> Floats:
+        known = small.vertices(weight)
+        mean = small.vertices(apart * weight[..., None]) / np.maximum(known, 1e-12)[:, None]
+        return surface.spread(mean, known, length, prior)
+
+    seen = bare * shown
+    total = max(float(seen.sum()), 1e-12)
+    level = ((apart * seen[..., None]).sum((0, 1)) / total).astype(np.float32)
+    change = spread(bare.astype(np.float32), SLOW, level) - spread(seen.astype(np.float32), CARRIED, level)
+    share = (1 - shown) * bare / np.maximum(small.area, 1e-12)
+    factor = np.exp(np.clip(small.texels(change), -MOST, MOST) * share[..., None]).astype(np.float32)
+    return replace(skin, maps=skin.maps | {"albedo": _scaled(skin.maps["albedo"], enlarge(factor, small, full))})
+
+
+def _known(skin: Material) -> Floats:
+    """(S, S) 1 where a photo shows the skin or its other side, 0 where it is made up."""
+    if "origin" in skin.maps:
+        return (skin.maps["origin"].pixels.astype(np.float32) / 127).clip(0, 1)
+    return (2 * skin.maps["confidence"].pixels.astype(np.float32) / 255).clip(0, 1)
+
+
+def _scaled(albedo: Map, factor: Floats) -> Map:
+    """A picture (S, S, 3) uint8 sRGB whose linear light is multiplied."""
+    codes = np.arange(256) / 255
+    linear = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    pixels: NDArray[Any] = albedo.pixels.copy()
+    changed = (np.abs(factor - 1) > 1e-3).any(-1)
+    light = np.clip(linear[pixels[changed]] * factor[changed], 0, 1)
+    shown = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
+    pixels[changed] = np.rint(255 * shown).astype(np.uint8)
+    return replace(albedo, pixels=pixels)
