@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from likeness.errors import WeightsError
 from likeness.heads.base import HeadModel
 from likeness.maps.atlas import atlas_of
-from likeness.maps.delight import de_light, network_input
+from likeness.maps.delight import de_light, freed, network_input
 from likeness.maps.delight_chart import SIDE, Chart
 from likeness.networks.delight import INPUTS, DelightNet
 from likeness.weights.tensor_file import write_tensors
@@ -114,3 +115,21 @@ def test_what_the_photo_does_not_show_is_not_looked_at() -> None:
     same = [k for k in range(INPUTS) if k != 11]
     np.testing.assert_allclose(given[same], brighter[same], atol=1e-5)
     assert brighter[11].max() > given[11].max()
+
+
+def test_a_finished_map_is_changed_where_it_is_known_and_stays_elsewhere(anny_head: HeadModel) -> None:
+    vertices = anny_head.template.numpy()
+    atlas = atlas_of(anny_head, "Skin", 512)
+    albedo = np.full((1024, 1024, 3), (200, 150, 120), np.uint8)
+    known = np.zeros((1024, 1024), np.float32)
+    face = cv2.resize(atlas.texels(anny_head.groups["face"].numpy()), (1024, 1024)) > 0.9
+    known[face] = 1
+    made = freed(anny_head, vertices, albedo, known, Says(12))
+    assert made.shape == albedo.shape
+    assert made.dtype == np.uint8
+    unknown = cv2.dilate(known, np.ones((9, 9), np.uint8)) == 0
+    np.testing.assert_array_equal(made[unknown], albedo[unknown])
+    x = cv2.resize(atlas.texels(vertices[:, 0]), (1024, 1024))
+    core = face & (abs(x) < 0.05)
+    assert np.corrcoef(made[core][:, 1], x[core])[0, 1] > 0.9
+    np.testing.assert_array_equal(freed(anny_head, vertices, albedo, known, DelightNet((2, 2))), albedo)

@@ -88,6 +88,7 @@ def test_the_right_answer_costs_nothing_and_level_is_free(samples: Path) -> None
     assert any(flipped)
     k = flipped.index(True)
     assert torch.allclose(mirrored.given[k, 4], -batch.given[k, 4].flip(-1), atol=1e-6)
+    assert torch.allclose(mirrored.albedo[k], batch.albedo[k].flip(-1))
 
 
 def stopped_at(stage: str, fraction: float) -> Progress:

@@ -11,23 +11,29 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from likeness.heads.base import HeadModel
-from likeness.maps.atlas import Atlas, material_triangles
+from likeness.maps.atlas import Atlas, atlas_of, material_triangles
 from likeness.maps.delight_chart import Chart
 from likeness.maps.places import smoothstep
 from likeness.maps.transfer import transfer_of
+from likeness.maps.unwrap import log_light
 from likeness.networks.delight import DelightNet
+from likeness.render.light import linear_to_srgb
 from likeness.render.view import vertex_normals
 from likeness.weights.store import home
 
-__all__ = ["Delit", "de_light", "network_input", "own_weights", "shipped_weights"]
+__all__ = ["Delit", "de_light", "freed", "network_input", "own_weights", "shipped_weights"]
 
 Floats = NDArray[np.float32]
 
+SMALL = 512
+"""Side of the atlas in which a map is looked at."""
+BAND = 512  # rows of a map that are changed at once
 MOST = 1.2
 """Log colour by which the network may change a texel at most."""
 KNOWN = (0.02, 0.2)
@@ -125,6 +131,36 @@ def de_light(
     both = chart.laid_back(np.dstack([change, shine[0, 0].numpy() * known]), atlas)
     shown = smoothstep(*KNOWN, weight).astype(np.float32)
     return Delit(both[..., :3] * shown[..., None], both[..., 3] * shown)
+
+
+def freed(
+    head: HeadModel, vertices: Floats, albedo: NDArray[np.uint8], known: Floats, network: DelightNet | None = None
+) -> NDArray[np.uint8]:
+    """A finished albedo map without what the network still takes for light.
+
+    Args:
+        head, vertices, network: see `de_light`.
+        albedo: (S, S, 3) sRGB; known: (S, S) in 0..1, how much of a texel a photo or the other side told.
+
+    Returns:
+        (S, S, 3) sRGB; a new array.
+
+    Raises:
+        WeightsError: there are no weights, or they are damaged.
+    """
+    side = len(albedo)
+    small = atlas_of(head, "Skin", min(SMALL, side))
+    shrunk = cv2.resize(albedo, (small.size, small.size), interpolation=cv2.INTER_AREA)
+    weight = cv2.resize(known, (small.size, small.size), interpolation=cv2.INTER_AREA) * small.inside
+    log = log_light(shrunk)
+    found = de_light(head, vertices, small, log, weight.astype(np.float32), np.zeros_like(log), network)
+    factor = cv2.resize(np.exp(found.residual), (side, side), interpolation=cv2.INTER_LINEAR)
+    made = np.empty_like(albedo)
+    for top in range(0, side, BAND):
+        rows = np.s_[top : top + BAND]
+        linear = np.exp(log_light(albedo[rows])) * factor[rows]
+        made[rows] = np.rint(255 * linear_to_srgb(torch.from_numpy(linear)).numpy())
+    return made
 
 
 def _installed() -> DelightNet:

@@ -33,6 +33,8 @@ __all__ = ["TERMS", "WEIGHTS", "Plan", "train"]
 WEIGHTS, STATE = "delight.safetensors", "state.safetensors"
 TERMS = ("albedo", "gradient", "render", "gloss")
 """Losses in the order they are kept."""
+SOLVED = 0.3
+"""Share of faces that are shown as a solver left them, without what it took off: so finished maps look as well."""
 AVERAGE = 0.99
 """Share of the averaged weights that a step leaves as they were: they are what is kept in the end."""
 
@@ -138,6 +140,8 @@ def batch_of(piece: dict[str, Tensor], rows: list[int], rng: np.random.Generator
         normal = piece["normal"][row].float().numpy() / 127
         if rng is not None:
             shade = shade * rng.uniform(0.7, 1.1)
+            if rng.random() < SOLVED:
+                log, shade = log - shade, np.zeros_like(shade)
             if rng.random() < 0.5:
                 log, true, shade, seen, air, shine = (p[:, ::-1] for p in (log, true, shade, seen, air, shine))
                 normal = normal[:, ::-1] * np.array([-1, 1, 1], np.float32)
