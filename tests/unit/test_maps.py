@@ -1,5 +1,6 @@
 """Maps of a head whose skin, light and cameras are known."""
 
+import cv2
 import numpy as np
 import pytest
 from made_head import COLUMNS, IRIS, SKIN, egg, front, paint, reconstruction, side_light, take_photo
@@ -80,8 +81,10 @@ def test_background_never_enters_the_skin(head: HeadModel) -> None:
     albedo = np.stack([m.maps["albedo"].pixels for m in made]).astype(int)
     assert np.ptp(albedo, axis=0).max() <= 2
     p, inside = places(head), atlas_of(head, "Skin", SIZE).inside
-    neck = light_of(made[0])[inside & (p[..., 1] < 0.03)]
-    assert neck.mean(0) == pytest.approx(SKIN, rel=0.2)
+    light = light_of(made[0])
+    neck, face = light[inside & (p[..., 1] < 0.03)], light[cheek(head)]
+    assert neck.mean(0) == pytest.approx(face.mean(0), rel=0.1)
+    assert face.mean(0) == pytest.approx(SKIN, rel=0.4), "skin, whatever the exposure"
 
 
 def test_the_unseen_side_mirrors_the_seen_one(head: HeadModel) -> None:
@@ -101,6 +104,16 @@ def test_confidence_says_what_was_seen(head: HeadModel, frontal: dict[str, Mater
     p, inside = places(head), atlas_of(head, "Skin", SIZE).inside
     assert np.median(confidence[cheek(head)]) == 1
     assert confidence[inside & (p[..., 2] < -0.03)].max() == 0
+
+
+def test_origin_tells_seen_from_mirrored_from_filled(head: HeadModel) -> None:
+    skin = make(head, take_photo(head, -50))["Skin"].maps
+    origin, confidence = skin["origin"].pixels, skin["confidence"].pixels / 255
+    assert set(np.unique(origin)) == {0, 127, 255}
+    for value, low, high in ((255, 0.75, 1), (127, 0.35, 0.6), (0, 0, 0.25)):
+        inner = cv2.erode((origin == value).astype(np.uint8), np.ones((15, 15))) > 0
+        assert inner.sum() > 500
+        assert low <= np.median(confidence[inner]) <= high
 
 
 def test_two_photos_see_more_than_one(head: HeadModel) -> None:
@@ -156,6 +169,7 @@ def test_every_channel_has_its_type(frontal: dict[str, Material]) -> None:
         ("normal", np.uint8, "linear", (SIZE, SIZE, 3)),
         ("displacement", np.uint16, "linear", (SIZE, SIZE)),
         ("confidence", np.uint8, "linear", (SIZE, SIZE)),
+        ("origin", np.uint8, "linear", (SIZE, SIZE)),
     ):
         assert (skin[channel].pixels.dtype, skin[channel].pixels.shape) == (dtype, shape), channel
         assert skin[channel].colour == colour, channel

@@ -21,6 +21,7 @@ from likeness.maps.places import HeadFrame, smoothstep
 from likeness.maps.relief import height_of, micro_relief, normals_of
 from likeness.maps.scalp import Hair, hair_of, stubble
 from likeness.maps.skin import find_skin
+from likeness.maps.tone import Tone, tone_of, white_of
 from likeness.maps.transfer import transfer_of
 from likeness.maps.unwrap import unwrap
 from likeness.methods.base import Reconstruction, Settings
@@ -36,8 +37,6 @@ RANGE = 0.0004
 """Metres up and down that the displacement map can code."""
 HAIR_HEIGHT = 0.00025
 LIP_LINES = 0.00004
-BRIGHTEST = 0.47
-"""Mean linear albedo of the palest skin."""
 MOTTLE = 0.02
 """Deviation of invented skin's log luminance in each of two bands."""
 FAINT = 0.25
@@ -78,20 +77,26 @@ def skin_material(
     whole = complete(fused, head, frame, small, full, surface)
     progress("maps", 0.75, "Pores, relief and gloss")
     sharp = max(layer.photo.scale for layer in layers)
-    whole, dimmed = _dimmed(whole)
-    hair = replace(hair, colour=hair.colour + np.float32(np.log(dimmed)))
-    lights = tuple(layer.skin.colour.light.relative() / dimmed for layer in layers)
+    tone = _tone(reconstruction, layers, whole)
+    shift = (tone.colour - whole.typical).astype(np.float32)
+    whole = replace(whole, base=whole.base + shift, typical=whole.typical + shift)
+    hair = replace(hair, colour=hair.colour + shift)
+    lights = tuple(layer.skin.colour.light.relative() * np.exp(-shift.astype(np.float64)) for layer in layers)
     broad = reconstruction.maps.get(DISPLACEMENT)
-    return _paint(fused, whole, hair, frame, small, full, sharp, broad, settings.seed), hair, lights
+    material = _paint(fused, whole, hair, frame, small, full, sharp, broad, settings.seed)
+    material.values["melanin"], material.values["blood"] = round(tone.melanin, 4), round(tone.blood, 4)
+    material.values["exposure"] = [round(float(c), 4) for c in np.exp(tone.tint)]
+    return material, hair, lights
 
 
-def _dimmed(whole: Whole) -> tuple[Whole, float]:
-    """Skin no brighter than skin can be, and by what factor it was dimmed: what an exposure adds is light."""
-    excess = float(np.log(np.exp(whole.typical).mean() / BRIGHTEST))
-    if excess <= 0:
-        return whole, 1.0
-    amount = np.float32(excess)
-    return replace(whole, base=whole.base - amount, typical=whole.typical - amount), float(np.exp(-excess))
+def _tone(reconstruction: Reconstruction, layers: list[Layer], whole: Whole) -> Tone:
+    """The person's plain skin, whose absolute level and colour are the likeliest for what the photos show."""
+    whites = []
+    for view, layer in zip(reconstruction.views, layers, strict=True):
+        white = white_of(view)
+        if white is not None:
+            whites.append(white - np.log(np.maximum(layer.skin.colour.light.level, 1e-3)) + whole.typical)
+    return tone_of(whole.typical.astype(np.float64), whites)
 
 
 def _paint(
@@ -165,6 +170,7 @@ def _paint(
             "normal": Map(_bytes(normal), "linear"),
             "displacement": Map(_words(height), "linear", scale=2 * RANGE, offset=-RANGE),
             "confidence": Map(_bytes(known), "linear"),
+            "origin": Map(_origin(whole.seen * bare, whole.mirrored * bare), "linear"),
         },
         {"albedo": [round(float(c), 4) for c in np.exp(whole.typical)]},
     )
@@ -208,6 +214,14 @@ def _srgb(log: Floats) -> NDArray[np.uint8]:
     log *= len(_SRGB) - 1
     log += 0.5
     return np.take(_SRGB, log.astype(np.int32), mode="clip")
+
+
+def _origin(seen: Floats, mirrored: Floats) -> NDArray[np.uint8]:
+    """What most of each texel comes from: 255 a photo, 127 the other side, 0 neither."""
+    rest = 1 - seen - mirrored
+    origin = np.where((mirrored > seen) & (mirrored > rest), np.uint8(127), np.uint8(0))
+    origin[(seen >= mirrored) & (seen > rest)] = 255
+    return origin
 
 
 def _words(height: Floats) -> NDArray[np.uint16]:
