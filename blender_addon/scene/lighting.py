@@ -14,11 +14,14 @@ from .find import ROLE, give_role
 from .graph import add_world
 from .head import Studio
 from .owned import MARK, adopt
+from .photo_light import strongest
 
-__all__ = ["SETUPS", "SetUp", "light_up", "make_lamps", "setup_of", "studio_world"]
+__all__ = ["PHOTO_SETUP", "SETUPS", "SetUp", "light_as_photo", "light_up", "make_lamps", "setup_of", "studio_world"]
 
-SETUP, WORLD = "likeness_setup", "likeness_world"
-"""Custom properties of the studio's camera: the set-up in use and its world."""
+SETUP, WORLD, PHOTO_WORLD = "likeness_setup", "likeness_world", "likeness_photo_world"
+"""Custom properties of the studio's camera: the set-up in use, its world, and a photo's where that is in use."""
+PHOTO_SETUP = "PHOTO"
+"""Name of the set-up that is a photo's light."""
 
 Colour = tuple[float, float, float]
 
@@ -54,6 +57,8 @@ class SetUp:
     shades: tuple[Colour, Colour]
 
 
+KEY_DISTANCE = 1.2
+"""Metres between the face and the lamp that a photo's light gets."""
 EVEN = (0.081, 0.0855, 0.09)
 
 SETUPS: dict[str, SetUp] = {
@@ -99,7 +104,7 @@ def setup_of(studio: Studio) -> str:
 
 def studio_world(studio: Studio) -> bpy.types.World | None:
     """The set-up's world, which lights the head as well."""
-    world = studio.camera.get(WORLD)
+    world = studio.camera.get(PHOTO_WORLD if setup_of(studio) == PHOTO_SETUP else WORLD)
     return world if isinstance(world, bpy.types.World) else None
 
 
@@ -114,24 +119,52 @@ def light_up(studio: Studio, name: str, aim: Vector, place: Matrix) -> list[bpy.
     """
     setup = SETUPS[name]
     avatar = str(studio.camera.get(MARK, ""))
+    studio.camera[SETUP] = name
+    lamps = _change_lamps(studio, setup, aim, place)
+    world = studio_world(studio)
+    if world is None:
+        world, _ = add_world(f"{avatar} studio")
+        adopt(world, avatar)
+        studio.camera[WORLD] = world
+    _paint_sky(world, setup)
+    return lamps
+
+
+def light_as_photo(studio: Studio, world: bpy.types.World, aim: Vector, place: Matrix) -> list[bpy.types.Object]:
+    """Put a photo's light in the place of a set-up; returns the one lamp.
+
+    What was estimated from skin is too soft to be mirrored, so a lamp where most light comes from is there for what
+    mirrors, eyes and gloss, and lights nothing else.
+
+    Args:
+        studio: whose lamps are replaced.
+        world: with the photo's light.
+        aim, place: as for `light_up`.
+    """
+    direction, power, mean = strongest(world)
+    turn = math.degrees(math.atan2(direction[0], -direction[1]))
+    rise = math.degrees(math.asin(max(-1.0, min(1.0, direction[2]))))
+    brightness = max(*power, 1e-6)
+    watts = math.pi * KEY_DISTANCE**2 * brightness
+    colour: Any = tuple(channel / brightness for channel in power)
+    shades: Any = tuple(tuple(share * channel for channel in mean) for share in (0.08, 0.5))
+    key = Lamp("key", turn, rise, KEY_DISTANCE, 0.35, watts, colour)
+    setup = SetUp("Photo", "The light of a photo", (key,), (EVEN, EVEN, EVEN), shades)
+    studio.camera[SETUP], studio.camera[PHOTO_WORLD] = PHOTO_SETUP, world
+    lamps = _change_lamps(studio, setup, aim, place)
+    for lamp in lamps:
+        lamp.visible_diffuse = False
+    return lamps
+
+
+def _change_lamps(studio: Studio, setup: SetUp, aim: Vector, place: Matrix) -> list[bpy.types.Object]:
     for lamp in [o for o in studio.collection.objects if str(o.get(ROLE, "")).startswith("light ")]:
         data: Any = lamp.data
         bpy.data.objects.remove(lamp)
         if data.users == 0:
             bpy.data.lights.remove(data)
-    lamps = make_lamps(setup, avatar, aim, place, studio.collection)
     _shade_backdrop(studio.backdrop, setup)
-    world = studio_world(studio)
-    if world is None:
-        world, _ = add_world(f"{avatar} studio")
-        adopt(world, avatar)
-        if hasattr(world, "cycles"):
-            # So smooth a sky needs no fine map of where its light comes from, which takes a second to make.
-            world.cycles.sampling_method, world.cycles.sample_map_resolution = "MANUAL", 64
-        studio.camera[WORLD] = world
-    _paint_sky(world, setup)
-    studio.camera[SETUP] = name
-    return lamps
+    return make_lamps(setup, str(studio.camera.get(MARK, "")), aim, place, studio.collection)
 
 
 def make_lamps(

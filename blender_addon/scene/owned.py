@@ -16,6 +16,7 @@ ID = TypeVar("ID", bound=bpy.types.ID)
 
 # In this order nothing is removed before its users.
 KINDS = (
+    "scenes",
     "objects",
     "collections",
     "meshes",
@@ -61,7 +62,10 @@ def remove(avatar: str) -> None:
     for kind in KINDS:
         owner = getattr(bpy.data, kind)
         for datablock in find(kind, avatar):
-            if kind in ("objects", "collections") or datablock.users <= datablock.use_fake_user:
+            if kind == "scenes":
+                if datablock != bpy.context.scene:
+                    bpy.data.scenes.remove(datablock)
+            elif kind in ("objects", "collections") or datablock.users <= datablock.use_fake_user:
                 owner.remove(datablock)
 
 

@@ -12,7 +12,7 @@ from ..link.package import View
 from .frames import to_blender
 from .graph import add_world
 
-__all__ = ["make_photo_light"]
+__all__ = ["make_photo_light", "strongest"]
 
 ROWS, COLUMNS = 32, 64
 """Of the picture of the surroundings: light of degree 2 has no finer detail."""
@@ -39,16 +39,43 @@ def make_photo_light(view: View, name: str) -> bpy.types.World | None:
     return world
 
 
+def strongest(world: bpy.types.World) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where most of a photo's light comes from: unit direction (3,) in the world, the irradiance (3,) from there beyond
+    what comes from all sides, and the mean radiance (3,).
+    """
+    tree: Any = world.node_tree
+    picture = next((n.image for n in tree.nodes if n.bl_idname == "ShaderNodeTexEnvironment" and n.image), None)
+    if picture is None:
+        raise ValueError(f"the world {world.name} has no picture of a photo's light")
+    width, height = picture.size
+    flat = np.empty(width * height * 4, np.float32)
+    picture.pixels.foreach_get(flat)
+    seen = flat.reshape(height, width, 4)[..., :3].astype(float)
+    rays, solid = _rays(height, width)
+    mean = (seen * solid[..., None]).sum((0, 1)) / (4 * np.pi)
+    # The net flux through a plane: a cosine, so only light of the first degree counts.
+    flux = np.einsum("hwi,hwc,hw->ic", rays, seen, solid)
+    length = float(np.linalg.norm(flux.sum(1)))
+    direction = flux.sum(1) / length if length > 1e-6 else np.array([0.0, -1.0, 0.0])
+    return direction, np.maximum(direction @ flux, 0.0), mean
+
+
+def _rays(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit directions (H, W, 3) in the world of an equirectangular picture's texels, and their solid angles (H, W)."""
+    rise = (np.arange(height) + 0.5) / height * np.pi - np.pi / 2
+    turn = np.pi - (np.arange(width) + 0.5) / width * 2 * np.pi
+    phi, theta = np.meshgrid(turn, rise)
+    rays = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), np.sin(theta)], -1)
+    return rays, np.cos(theta) * (np.pi / height) * (2 * np.pi / width)
+
+
 def surroundings(light: np.ndarray) -> np.ndarray:
     """An equirectangular picture (32, 64, 3) of linear radiance, lowest row first, as Cycles lays worlds out.
 
     Args:
         light: (9, 3) spherical harmonics coefficients about the head's +Z.
     """
-    height = (np.arange(ROWS) + 0.5) / ROWS * np.pi - np.pi / 2
-    turn = np.pi - (np.arange(COLUMNS) + 0.5) / COLUMNS * 2 * np.pi
-    phi, theta = np.meshgrid(turn, height)
-    rays = np.stack([np.cos(theta) * np.cos(phi), np.cos(theta) * np.sin(phi), np.sin(theta)], -1)
+    rays, _ = _rays(ROWS, COLUMNS)
     # Rows of a rotation are its inverse's columns: from Blender's frame back to the head's.
     x, y, z = np.moveaxis(rays @ to_blender(np.eye(3)).T, -1, 0)
     basis = np.stack(

@@ -16,11 +16,20 @@ import bpy
 from .find import PHOTO
 from .head import Head
 from .owned import adopt, fresh_collection
-from .render import still, still_settings, use_studio
-from .studio import change_light, make_studio
+from .render import still, use_studio
+from .studio import change_light, make_studio, match_photo
 from .views import use_camera
 
-__all__ = ["ensure_studio", "keep", "make_portrait_scene", "photo_scene", "portrait", "portrait_scene", "set_light"]
+__all__ = [
+    "ensure_studio",
+    "keep",
+    "make_portrait_scene",
+    "match_light",
+    "photo_scene",
+    "portrait",
+    "portrait_scene",
+    "set_light",
+]
 
 
 def ensure_studio(head: Head, setup: str | None = None) -> Head:
@@ -36,6 +45,14 @@ def set_light(head: Head, setup: str) -> Head:
     if head.studio is None:
         raise ValueError("the head has no studio")
     lights = change_light(head.studio, head.mesh, head.rig, setup)
+    return replace(head, studio=replace(head.studio, lights=lights))
+
+
+def match_light(head: Head, photo: str) -> Head:
+    """The head's studio in the light of a photo, for which that must be known."""
+    if head.studio is None:
+        raise ValueError("the head has no studio")
+    lights = match_photo(head.studio, head.mesh, head.rig, head.lights[photo])
     return replace(head, studio=replace(head.studio, lights=lights))
 
 
@@ -80,8 +97,7 @@ def make_portrait_scene(
                 here.objects.link(thing)
                 known.add(thing)
     room.frame_set(scene.frame_current, subframe=scene.frame_subframe)
-    use_studio(room, head.studio, height)
-    still_settings(room, samples)
+    use_studio(room, head.studio, height, samples)
     room.cycles.device = scene.cycles.device
     return room
 

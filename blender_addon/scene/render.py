@@ -56,8 +56,7 @@ def picture(
     if head.studio is None:
         raise ValueError("the head was built without a studio")
     rest(head.mesh, head.rig)
-    use_studio(scene, head.studio, height)
-    scene.cycles.samples = samples
+    use_studio(scene, head.studio, height, samples)
     if kind == "portrait":
         return still(scene, Path(path))
     if kind == "clay":
@@ -114,7 +113,7 @@ def _around(package: Package, yaw: float) -> Matrix:
     return turn
 
 
-def use_studio(scene: bpy.types.Scene, studio: Studio, height: int = PICTURE[1]) -> None:
+def use_studio(scene: bpy.types.Scene, studio: Studio, height: int = PICTURE[1], samples: int = 96) -> None:
     """Make the studio the scene's look: camera, world, Cycles settings, colour management."""
     scene.camera = studio.camera
     scene.world = studio_world(studio)
@@ -122,7 +121,7 @@ def use_studio(scene: bpy.types.Scene, studio: Studio, height: int = PICTURE[1])
     render.resolution_x, render.resolution_y = round(height * PICTURE[0] / PICTURE[1]), height
     render.resolution_percentage = 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
-    still_settings(scene)
+    still_settings(scene, samples)
 
 
 def still_settings(scene: bpy.types.Scene, samples: int = 96) -> None:

@@ -13,10 +13,10 @@ from mathutils import Vector
 from .find import give_role
 from .graph import Graph, put
 from .head import Studio
-from .lighting import light_up
+from .lighting import light_as_photo, light_up
 from .owned import adopt
 
-__all__ = ["change_light", "make_studio"]
+__all__ = ["change_light", "make_studio", "match_photo"]
 
 LENS = 110.0
 FILM = (24.0, 36.0)
@@ -54,6 +54,14 @@ def change_light(studio: Studio, mesh: bpy.types.Object, rig: bpy.types.Object, 
     """Another light set-up; returns its lamps, key light first."""
     _, face = _measure(mesh, rig)
     return light_up(studio, setup, _aim(face), rig.matrix_world)
+
+
+def match_photo(
+    studio: Studio, mesh: bpy.types.Object, rig: bpy.types.Object, world: bpy.types.World
+) -> list[bpy.types.Object]:
+    """A photo's light in place of a set-up; returns its lamp."""
+    _, face = _measure(mesh, rig)
+    return light_as_photo(studio, world, _aim(face), rig.matrix_world)
 
 
 def _measure(mesh: bpy.types.Object, rig: bpy.types.Object) -> tuple[np.ndarray, np.ndarray]:

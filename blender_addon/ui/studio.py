@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Studio: portrait camera, light set-ups, the photos' cameras, and a portrait at one click."""
+"""Studio: portrait camera, light set-ups and the photos' own light, the photos' cameras, a portrait at one click."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import bpy
 
 from . import portrait_job
 from .heads import ForHead, HeadPanel, head_of, reason
+from .turntable import QUALITIES, LIKENESS_OT_turntable
 
 __all__ = ["CLASSES", "unregister"]
 
@@ -59,6 +60,41 @@ class LIKENESS_OT_lighting(ForHead, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class LIKENESS_OT_match_light(ForHead, bpy.types.Operator):
+    """Light the head in its studio as it was lit in a photo, as far as the skin told; the studio is built if needed"""
+
+    bl_idname = "likeness.match_light"
+    bl_label = "Match Photo's Light"
+
+    photo: bpy.props.StringProperty(name="Photo", description="Name of the photo; empty means the first with a light")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a photo whose light is known."""
+        if not super().poll(context):
+            return False
+        if head_of(context).lights:
+            return True
+        message: Any = cls
+        message.poll_message_set("The light of this head's photos is not known")
+        return False
+
+    def execute(self, context: bpy.types.Context) -> Any:
+        """Replace lamps, world and backdrop."""
+        from ..scene import portrait
+        from ..scene.lighting import studio_world
+
+        head = portrait.ensure_studio(head_of(context))
+        name = self.photo or next(iter(head.lights))
+        if name not in head.lights:
+            self.report({"ERROR"}, f"The light of a photo {name} is not known")
+            return {"CANCELLED"}
+        head = portrait.match_light(head, name)
+        if context.scene.camera == head.studio.camera:
+            context.scene.world = studio_world(head.studio)
+        return {"FINISHED"}
+
+
 class LIKENESS_OT_photo_camera(ForHead, bpy.types.Operator):
     """Look at the head as the photo did, with the photo behind it"""
 
@@ -97,6 +133,9 @@ class LIKENESS_OT_render_portrait(ForHead, bpy.types.Operator):
     bl_label = "Render Portrait"
     bl_options = {"REGISTER", "UNDO", "PRESET"}
 
+    quality: bpy.props.EnumProperty(
+        name="Quality", description="Size and samples; Custom takes those below", items=QUALITIES, default="CUSTOM"
+    )
     height: bpy.props.IntProperty(
         name="Height",
         description="In pixels; three quarters as wide",
@@ -115,19 +154,40 @@ class LIKENESS_OT_render_portrait(ForHead, bpy.types.Operator):
     filepath: bpy.props.StringProperty(
         name="File", description="PNG to write; empty for a picture in this file alone", subtype="FILE_PATH", default=""
     )
+    overwrite: bpy.props.BoolProperty(
+        name="Overwrite", description="Replace a file of that name", default=False, options={"SKIP_SAVE"}
+    )
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
         """Ask for size and file; the render then runs beside the work."""
         self.ask = True
         return context.window_manager.invoke_props_dialog(self, width=360, title="Portrait", confirm_text="Render")
 
+    def draw(self, context: bpy.types.Context) -> None:
+        """Size and samples are for Custom alone."""
+        layout = self.layout
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(self, "quality")
+        column = layout.column(align=True)
+        column.enabled = self.quality == "CUSTOM"
+        column.prop(self, "height")
+        column.prop(self, "samples")
+        layout.prop(self, "everything")
+        layout.prop(self, "filepath")
+        layout.prop(self, "overwrite")
+
     def execute(self, context: bpy.types.Context) -> Any:
         """Render, in the background of a window's work or, without one, at once."""
         from ..scene import portrait
+        from ..scene.quality import STILLS, Still
 
-        head = portrait.ensure_studio(head_of(context))
         path = Path(bpy.path.ensure_ext(bpy.path.abspath(self.filepath), ".png")) if self.filepath else None
-        settings = {"height": self.height, "samples": self.samples, "everything": self.everything}
+        if path and path.exists() and not self.overwrite:
+            self.report({"ERROR"}, f"{path} exists already; choose another name, or tick Overwrite")
+            return {"CANCELLED"}
+        head = portrait.ensure_studio(head_of(context))
+        still = STILLS.get(self.quality, Still(self.height, self.samples))
+        settings = {"height": still.height, "samples": still.samples, "everything": self.everything}
         try:
             if getattr(self, "ask", False) and not bpy.app.background:
                 portrait_job.start(context, head, path, settings)
@@ -165,13 +225,19 @@ class LIKENESS_PT_studio(HeadPanel, bpy.types.Panel):
         now = lighting.setup_of(head.studio) if head.studio else ""
         for setup, title, _ in SETUPS:
             row.operator("likeness.lighting", text=title, depress=setup == now).setup = setup
-        layout.operator("likeness.render_portrait", icon="RENDER_STILL")
+        column = layout.column(align=True)
+        column.operator("likeness.render_portrait", icon="RENDER_STILL")
+        column.operator("likeness.turntable", icon="FILE_REFRESH")
         if head.cameras:
             column = layout.column(align=True)
             column.label(text="As in the photo")
             for name, camera in head.cameras.items():
                 used = context.scene.camera == camera
-                column.operator("likeness.photo_camera", text=name, icon="IMAGE_DATA", depress=used).photo = name
+                row = column.row(align=True)
+                row.operator("likeness.photo_camera", text=name, icon="IMAGE_DATA", depress=used).photo = name
+                if name in head.lights:
+                    used = head.studio is not None and lighting.studio_world(head.studio) == head.lights[name]
+                    row.operator("likeness.match_light", text="", icon="LIGHT_SUN", depress=used).photo = name
 
 
 def unregister() -> None:
@@ -182,7 +248,9 @@ def unregister() -> None:
 CLASSES = (
     LIKENESS_OT_studio,
     LIKENESS_OT_lighting,
+    LIKENESS_OT_match_light,
     LIKENESS_OT_photo_camera,
     LIKENESS_OT_render_portrait,
+    LIKENESS_OT_turntable,
     LIKENESS_PT_studio,
 )
