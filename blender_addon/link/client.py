@@ -116,6 +116,12 @@ class Client:
         """Send photos and settings; returns the Job, queued."""
         return self._job(self._send("/v1/jobs", Upload([Path(p) for p in paths], settings)))
 
+    def rig(
+        self, mesh: Path, settings: dict[str, Any], progress: Callable[[float], None] | None = None
+    ) -> dict[str, Any]:
+        """Send a mesh of a face that is to become a head, and settings; returns the Job, queued."""
+        return self._job(self._send("/v1/jobs/mesh", Upload([mesh], settings, "mesh", progress)))
+
     def jobs(self) -> list[dict[str, Any]]:
         """All Jobs, newest first."""
         return self._list("/v1/jobs", "jobs")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Photos or files of weights, and settings, as the body of a form upload, read from disk while it is sent."""
+"""Photos, a mesh or files of weights, and settings, as the body of a form upload, read from disk while it is sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Upload:
     Attributes:
         files: what is sent.
         settings: of the request, or None.
-        noun: what a file is called: "photo" in fields ``photos``, "file" in fields ``files``.
+        noun: what a file is called: "photo" in fields ``photos``, "file" in fields ``files``, "mesh" in ``meshes``.
         progress: hears the fraction sent and may raise to stop.
     """
 
@@ -71,7 +71,7 @@ class Upload:
                 size = path.stat().st_size
             except OSError as error:
                 raise self._unreadable(path, error) from error
-            head = f'{start}"{self.noun}s"; filename="{_quoted(path.name)}"\r\n'
+            head = f'{start}"{self._many}"; filename="{_quoted(path.name)}"\r\n'
             yield f"{head}Content-Type: application/octet-stream\r\n\r\n".encode(), path, size
 
     def _content(self, path: Path, size: int) -> Iterator[bytes]:
@@ -88,6 +88,10 @@ class Upload:
 
     def _unreadable(self, path: Path, error: OSError) -> ServiceError:
         return ServiceError(f"The {self.noun} {path} cannot be read ({error.strerror}).", "file")
+
+    @property
+    def _many(self) -> str:
+        return f"{self.noun}es" if self.noun.endswith("sh") else f"{self.noun}s"
 
     def _tail(self) -> bytes:
         return f"--{self.boundary}--\r\n".encode()

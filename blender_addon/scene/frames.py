@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one place where the package's frame becomes Blender's."""
+"""The one place where the package's frame becomes Blender's, and back."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["to_blender"]
+__all__ = ["from_blender", "to_blender"]
 
 
 def to_blender(vectors: np.ndarray) -> np.ndarray:
@@ -15,3 +15,9 @@ def to_blender(vectors: np.ndarray) -> np.ndarray:
     """
     x, y, z = np.moveaxis(np.asarray(vectors), -1, 0)
     return np.stack([x, -z, y], axis=-1)
+
+
+def from_blender(vectors: np.ndarray) -> np.ndarray:
+    """The opposite of `to_blender`, (..., 3)."""
+    x, y, z = np.moveaxis(np.asarray(vectors), -1, 0)
+    return np.stack([x, z, -y], axis=-1)

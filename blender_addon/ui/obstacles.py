@@ -14,7 +14,7 @@ from .properties import path_of, settings_of
 from .session import Session, session
 from .set_up import state
 
-__all__ = ["backend_obstacle", "is_at_hand", "obstacle", "trouble"]
+__all__ = ["backend_obstacle", "is_at_hand", "mesh_obstacle", "obstacle", "trouble"]
 
 
 def backend_obstacle(context: bpy.types.Context) -> str:
@@ -52,6 +52,22 @@ def trouble(path: Path) -> str:
         why = found.get("error") or "No face was found; use a photo in which it can be seen clearly."
         return why if path.name in why else f"{path.name}: {why}"
     return ""
+
+
+def mesh_obstacle(context: bpy.types.Context) -> str:
+    """Why the selected mesh cannot become a head now."""
+    from ..scene.mesh_out import why_not
+
+    now = session()
+    if now.task and now.task.going:
+        return "A head is being made; wait for it or cancel it."
+    if context.mode != "OBJECT":
+        return "Go to Object Mode first."
+    return (
+        backend_obstacle(context)
+        or why_not(context.object if hasattr(context, "object") else context.view_layer.objects.active)
+        or _unready(now, now.heads, settings_of(context).head, "head")
+    )
 
 
 def obstacle(context: bpy.types.Context) -> str:

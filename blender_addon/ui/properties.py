@@ -64,6 +64,12 @@ class LIKENESS_PG_settings(bpy.types.PropertyGroup):
         description="Name of the head; left empty, the first photo's name",
         maxlen=80,
     )
+    mesh_at_rest: bpy.props.BoolProperty(
+        name="At Rest",
+        description="The face of the mesh has no expression: nothing of its shape is taken for a smile or an open "
+        "mouth",
+        default=False,
+    )
     studio: bpy.props.BoolProperty(
         name="Portrait Studio",
         description="Also bring in a portrait camera, three soft lights and a backdrop",

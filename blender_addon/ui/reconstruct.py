@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -16,15 +16,11 @@ from .session import drain_and_show, session
 from .task import Task
 from .words import paragraph
 
-__all__ = ["CLASSES", "avatars_folder", "bring_in"]
+__all__ = ["CLASSES", "Making", "avatars_folder", "bring_in"]
 
 
-class LIKENESS_OT_reconstruct(bpy.types.Operator):
-    """Make a head from the photos and bring it into the scene. Blender can be used meanwhile; Esc cancels.
-Called from a script it returns when the head is there"""  # fmt: skip  # Blender shows the text as it is
-
-    bl_idname = "likeness.reconstruct"
-    bl_label = "Reconstruct"
+class Making:
+    """An operator that starts a task, lets Blender be used while it goes on, and brings the head in at the end."""
 
     bring_in: bpy.props.BoolProperty(
         name="Bring In", description="Import the head when it is done", default=True, options={"SKIP_SAVE"}
@@ -32,18 +28,25 @@ Called from a script it returns when the head is there"""  # fmt: skip  # Blende
     _timer: Any = None
     _told: str | None = None
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """The first thing that lacks is the tooltip."""
-        why = obstacle(context)
-        if why:
-            cls.poll_message_set(why)
-        return not why
+    if TYPE_CHECKING:
+        report: Any  # of the operator that this is a part of
+
+    def begin(self, context: bpy.types.Context) -> Task:
+        """Start the task. Raises ValueError or OSError, a sentence, where nothing can be started."""
+        raise NotImplementedError
+
+    def _begun(self, context: bpy.types.Context) -> Task | None:
+        try:
+            return self.begin(context)
+        except (OSError, ValueError) as error:
+            self.report({"ERROR"}, str(error))
+            return None
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Any:
         """Start, and watch over it while Blender is used."""
-        begin(context)
-        wm = context.window_manager
+        if self._begun(context) is None:
+            return {"CANCELLED"}
+        wm: Any = context.window_manager
         self._timer = wm.event_timer_add(0.1, window=context.window)
         wm.modal_handler_add(self)
         return {"RUNNING_MODAL"}
@@ -79,7 +82,9 @@ Called from a script it returns when the head is there"""  # fmt: skip  # Blende
 
     def execute(self, context: bpy.types.Context) -> Any:
         """For scripts: return when the head is in the scene."""
-        task = begin(context)
+        task = self._begun(context)
+        if task is None:
+            return {"CANCELLED"}
         session().wait(lambda: task.going)
         return self._finish(context, task)
 
@@ -95,6 +100,26 @@ Called from a script it returns when the head is there"""  # fmt: skip  # Blende
         if self.bring_in and not bring_in(context, task.package, settings_of(context).studio):
             self.report({"ERROR"} if bpy.app.background else {"WARNING"}, session().problem)
         return {"FINISHED"}
+
+
+class LIKENESS_OT_reconstruct(Making, bpy.types.Operator):
+    """Make a head from the photos and bring it into the scene. Blender can be used meanwhile; Esc cancels.
+Called from a script it returns when the head is there"""  # fmt: skip  # Blender shows the text as it is
+
+    bl_idname = "likeness.reconstruct"
+    bl_label = "Reconstruct"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The first thing that lacks is the tooltip."""
+        why = obstacle(context)
+        if why:
+            cls.poll_message_set(why)
+        return not why
+
+    def begin(self, context: bpy.types.Context) -> Task:
+        """Send the scene's photos."""
+        return begin(context)
 
 
 class LIKENESS_OT_cancel(bpy.types.Operator):

@@ -232,7 +232,8 @@ def _draw_details(layout: bpy.types.UILayout, context: bpy.types.Context, job: d
 def _facts(job: dict[str, Any]) -> list[str]:
     count = len(job.get("photos") or ())
     wide = (job.get("settings") or {}).get("texture_size")
-    lines = [f"Method {job.get('method')}, head {job.get('head')}", f"{count} photo{'s' * (count != 1)}, {wide} px"]
+    source = "A mesh" if job.get("mesh") else f"{count} photo{'s' * (count != 1)}"
+    lines = [f"Method {job.get('method')}, head {job.get('head')}", f"{source}, {wide} px"]
     if job.get("has_avatar"):
         lines.append(f"{_when(job)}, {size(float(job.get('avatar_bytes') or 0))}")
     return lines

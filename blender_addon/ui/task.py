@@ -37,6 +37,8 @@ class Task:
         package: the avatar on this machine once it is done.
     """
 
+    SENDING = "Sending the photos"
+
     def __init__(self, session: Host, choice: Choice, photos: Sequence[Path], settings: dict[str, Any], keep: Path):
         """Begin at once.
 
@@ -84,7 +86,7 @@ class Task:
         """Look at what the threads found out."""
         if self.state == "sending" and not self._stop:
             backend = self._session.backend
-            self.text = "Sending the photos" if backend.state in ("running", "connected") else "Starting the backend"
+            self.text = self.SENDING if backend.state in ("running", "connected") else "Starting the backend"
         elif self.state == "working" and self._watch:
             if self._watch.lost:
                 self._fail(self._watch.lost)
@@ -98,7 +100,11 @@ class Task:
 
     def _send(self, photos: list[Path], settings: dict[str, Any]) -> dict[str, Any] | None:
         client = self._client()
-        return None if self._stop else client.submit(photos, settings)
+        return None if self._stop else self._submit(client, photos, settings)
+
+    def _submit(self, client: Client, files: list[Path], settings: dict[str, Any]) -> dict[str, Any]:
+        """On a thread: send the files; returns the job."""
+        return client.submit(files, settings)
 
     def _sent(self, job: dict[str, Any] | None) -> None:
         from ..link.work import JobWatch

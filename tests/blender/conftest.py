@@ -65,6 +65,18 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def face(room: Path, anny_head: HeadModel) -> None:
+    """Somebody's face and eyeballs beside the packages, Z up, in metres."""
+    some = 0.8 * torch.randn(1, len(anny_head.identity), generator=torch.Generator().manual_seed(7))
+    vertices = anny_head.shape(some)[0].numpy()[:, [0, 2, 1]] * np.array([1, -1, 1], np.float32)
+    skin = anny_head.triangles[anny_head.region("skin")].numpy()
+    skin = skin[(anny_head.groups["face"].numpy() > 0.3)[skin].all(1)]
+    eyes = anny_head.triangles[anny_head.region("eye.L", "eye.R")].numpy()
+    used, triangles = np.unique(np.concatenate([skin, eyes]), return_inverse=True)
+    np.savez(room / "face.npz", vertices=vertices[used], triangles=triangles.reshape(-1, 3))
+
+
 def bending(folder: Path) -> None:
     """A head with pose correctives, and 200 random poses of it as the backend has them."""
     made = made_avatar.bending()

@@ -15,7 +15,7 @@ import pytest
 
 INSIDE = Path(__file__).parent / "inside"
 FILES = [path.stem for path in sorted(INSIDE.glob("*.py")) if "\ndef test_" in path.read_text()]
-WITH_BACKEND = ("journey", "weights")
+WITH_BACKEND = ("journey", "meshes", "weights")
 """Files that talk to a real backend."""
 WITH_FLAME = ("deca",)
 """Files that talk to a real backend that has FLAME and DECA, or what stands in for them; in one Blender only."""
@@ -46,6 +46,7 @@ def test_inside_blender(
         bpy_environment |= request.getfixturevalue("flame_environment")
     if name in WITH_BACKEND:
         bpy_environment |= request.getfixturevalue("backend_environment")
+        request.getfixturevalue("face")
         made_official.write(tmp_path / "official")
         bpy_environment["LIKENESS_TEST_WEIGHTS"] = str(tmp_path / "official")
     file, room = INSIDE / f"{name}.py", tmp_path / name
