@@ -1,4 +1,4 @@
-"""The command line: ``likeness reconstruct | rig | blend | methods | heads | weights | train | serve | doctor``."""
+"""The command line: ``likeness reconstruct | rig | blend | maps | methods | heads | weights | train | serve | …``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from likeness import __version__, cli_train, cli_weights
+from likeness import __version__, cli_maps, cli_train, cli_weights
 from likeness.console import fail, reporter, say
 from likeness.errors import LikenessError, OutputError
 from likeness.progress import Progress
@@ -88,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("--face", type=_whole(0), help="which face of each photo, 0 is the largest")
     size = _whole(256, 4096)
     c.add_argument("--texture-size", type=size, default=2048, help="side of the maps, 256..4096 (default: %(default)s)")
+    c.add_argument(
+        "--fine-size", type=_whole(0, 6144), default=0, help="side of the maps that avatarme makes, texture size..6144"
+    )
     c.add_argument("--name", help="name of the avatar (default: the output's name)")
     c.add_argument("--seed", type=int, default=0)
     c.add_argument("--blend", type=Path, help="also write this .blend file")
@@ -121,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     c = commands.add_parser("heads", help="the head models and whether they are ready")
     c.set_defaults(run=_heads)
 
+    cli_maps.add_commands(commands, _whole, _free)
     cli_weights.add_commands(commands)
     cli_train.add_commands(commands, _whole)
 
@@ -183,7 +187,7 @@ def _reconstruct(a: argparse.Namespace) -> None:
         from likeness.methods.base import Settings
 
         progress("start", 1.0, "Starting PyTorch")
-        settings = Settings(head=a.head, texture_size=a.texture_size, seed=a.seed)
+        settings = Settings(a.head, a.texture_size, a.seed, a.fine_size)
         name = a.name or a.output.name.removesuffix(".zip").removesuffix(".likeness")
         avatar = pipeline.reconstruct(photos, a.method, settings, name=name, face=a.face, progress=progress)
         pipeline.write(avatar, a.output, progress)

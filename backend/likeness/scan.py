@@ -34,7 +34,7 @@ class Scan:
         vertices: (U, 3) float64; one for each corner of the texture, so seams may be open.
         triangles: (T, 3) int64.
         colours: (U, 3) float32 sRGB in 0..1, or None.
-        uv: (U, 2) float32, origin lower left, and texture: (H, W, 3) uint8 sRGB; or both None.
+        uv: (U, 2) float32, origin lower left, or None; texture: (H, W, 3) uint8 sRGB where there are UVs, or None.
     """
 
     vertices: NDArray[np.float64]
@@ -91,7 +91,7 @@ def _part(mesh: Any) -> Scan:
     if visual.kind == "texture":
         picture = _texture(visual.material)
         uv = None if visual.uv is None else np.asarray(visual.uv, np.float32)
-        if picture is not None and uv is not None and uv.shape == (len(vertices), 2):
+        if uv is not None and uv.shape == (len(vertices), 2):
             return Scan(vertices, triangles, None, np.nan_to_num(uv), picture)
         return Scan(vertices, triangles)
     if visual.kind == "vertex":
@@ -118,7 +118,9 @@ def _joined(parts: list[Scan]) -> Scan:
     filled = [
         np.full((len(p.vertices), 3), 0.5, np.float32) if c is None else c for p, c in zip(parts, colours, strict=True)
     ]
-    return Scan(np.concatenate([p.vertices for p in parts]), triangles, np.concatenate(filled) if known else None)
+    uv = None if any(p.uv is None for p in parts) else np.concatenate([p.uv for p in parts if p.uv is not None])
+    vertices = np.concatenate([p.vertices for p in parts])
+    return Scan(vertices, triangles, np.concatenate(filled) if known else None, uv)
 
 
 def at_vertices(scan: Scan) -> NDArray[np.float32] | None:

@@ -20,7 +20,7 @@ LAYERS = [
     {"pipeline", "rig", "training"},
     {"blend", "sheet"},
     {"console", "doctor"},
-    {"service", "cli_weights", "cli_train"},
+    {"service", "cli_maps", "cli_weights", "cli_train"},
     {"cli"},
 ]
 """From the bottom up; a module imports from its own layer or from below."""

@@ -27,7 +27,7 @@ from likeness.methods.avatarme_texture import SMALL, LitPhoto, from_srgb, texel_
 from likeness.methods.base import Reconstruction, Settings
 from likeness.progress import Progress
 
-__all__ = ["LARGEST", "providers", "refined", "side_of"]
+__all__ = ["LARGEST", "detailed", "providers", "refined", "side_of"]
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -126,7 +126,7 @@ class _Stages:
             if "de-lighting" in translating:
                 albedo = self._colours("de-lighting", texture, 3)
             else:
-                albedo = _detailed(albedo, low, texture)
+                albedo = detailed(albedo, low, texture)
             albedo[~self.inside] = _mean(albedo, self.inside)
             maps["albedo"] = Map(albedo, "srgb")
         if len(albedo) != self.side:
@@ -256,7 +256,7 @@ class _Stages:
         return inside
 
 
-def _detailed(albedo: Bytes, low: Bytes, texture: Bytes) -> Bytes:
+def detailed(albedo: Bytes, low: Bytes, texture: Bytes) -> Bytes:
     """An albedo with the detail that a large lit texture has beyond the small one it was made of."""
     side = len(texture)
     made = np.empty((side, side, 3), np.uint8)

@@ -20,7 +20,7 @@ from PIL import Image, ImageFile
 
 from likeness.photos.exr_mark import EXR_MAGIC, UnsupportedExrError
 
-__all__ = ["register"]
+__all__ = ["light_in", "register"]
 
 LONGEST_HEADER = 1 << 20
 MOST_CHANNELS = 1024
@@ -73,6 +73,19 @@ class ExrImage(ImageFile.ImageFile):
 def register() -> None:
     """Make Pillow know the format."""
     Image.register_open(ExrImage.format, ExrImage, lambda head: head.startswith(EXR_MAGIC))
+
+
+def light_in(file: IO[bytes], side: int) -> NDArray[np.float16]:
+    """Linear light (H, W, 3 or 4) of an open EXR file, number for number.
+
+    Raises:
+        UnsupportedExrError: it is of a kind that is not read.
+        SyntaxError, ValueError, struct.error, zlib.error: it is damaged, or has more than ``side`` pixels along a side.
+    """
+    header = _read_header(file)
+    if not 0 < min(header.width, header.height) <= max(header.width, header.height) <= side:
+        raise ValueError(f"{header.width} x {header.height} pixels, where {side} are allowed")
+    return _light(file, header, _wanted(header))
 
 
 def _read_header(file: IO[bytes]) -> Header:
