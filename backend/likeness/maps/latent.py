@@ -41,6 +41,8 @@ class FreeSkin:
     name = "free"
     source = "free: shades of regions, maps of melanin and blood"
 
+    licences: tuple[str, ...] = ()
+
     def __init__(self, head: HeadModel) -> None:
         """For a head with landmarks "ibug68"."""
         self.pigments = Pigments.of(head)

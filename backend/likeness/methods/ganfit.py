@@ -23,6 +23,7 @@ from likeness.fitting.appearance_terms import WHITE, dlib_looks
 from likeness.fitting.fit import Fitted, fit_faces
 from likeness.heads.expressions import ARKIT
 from likeness.heads.library import open_head
+from likeness.maps.fitted import with_fitted
 from likeness.maps.latent import FITTED, albedo_map, at_vertices
 from likeness.maps.transfer import transfer_of
 from likeness.methods.base import OF_THE_HEAD, Licences, Mesh, Reconstruction, Settings, View
@@ -33,6 +34,8 @@ from likeness.render.light import linear_to_srgb
 
 __all__ = ["Ganfit"]
 
+BEGIN = 0.1
+"""Share of the time that placing the head takes."""
 MAP_SIDE = 512
 """Texels a side that hold all that a texture model tells."""
 
@@ -68,7 +71,7 @@ class Ganfit:
             MethodError: the work folder holds another fit.
         """
         head = open_head(settings.head, progress).with_expressions(ARKIT)
-        placed = fit_faces(head, faces, progress)
+        placed = fit_faces(head, faces, _within(progress, 0.0, BEGIN))
         occlusion = torch.from_numpy(transfer_of(head)[:, 0] / 0.282095).clamp(0.05, 1).float()
         sitter = Sitter.of(head, placed.identity, placed.vertices, occlusion)
         portraits = [Portrait.of(face, camera, head) for face, camera in zip(faces, placed.cameras, strict=True)]
@@ -76,8 +79,17 @@ class Ganfit:
         plan = self.plan or Plan(seed=settings.seed)
         stands = [_standing(weights) for weights in placed.expressions]
         told = {"texture": texture.name, "photos": [_sum(face) for face in faces]}
-        found = fit_appearance(sitter, portraits, stands, texture, dlib_looks, plan, self.work, told, progress)
+        found = fit_appearance(
+            sitter, portraits, stands, texture, dlib_looks, plan, self.work, told, _within(progress, BEGIN, 1.0)
+        )
         return _result(self.name, sitter, placed, faces, portraits, texture, found, settings)
+
+
+def _within(progress: Progress, start: float, end: float) -> Progress:
+    """A part of a stage that runs from 0 to 1 of its own."""
+    return lambda stage, fraction, said: progress(
+        stage, start + (end - start) * fraction if stage == "fit" else fraction, said
+    )
 
 
 def _standing(expression: NDArray[np.float32]) -> Stand:
@@ -125,5 +137,15 @@ def _result(
     joints = (torch.from_numpy(placed.joints) + moved).numpy()
     mesh = Mesh(vertices, sitter.triangles.numpy(), colours)
     return Reconstruction(
-        method, head, found.identity.numpy(), vertices, joints, views, mesh, {FITTED: albedo}, details
+        method,
+        head,
+        found.identity.numpy(),
+        vertices,
+        joints,
+        views,
+        mesh,
+        {FITTED: albedo},
+        details,
+        with_fitted,
+        texture.licences,
     )

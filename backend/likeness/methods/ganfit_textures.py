@@ -38,10 +38,11 @@ PRIOR = 0.01
 
 
 class Chosen(Texture, Protocol):
-    """A texture that says what it is."""
+    """A texture that says what it is, and under which terms what the user brought for it stands."""
 
     name: str
     source: str
+    licences: tuple[str, ...]
 
 
 class Generated:
@@ -55,6 +56,7 @@ class Generated:
         self,
         name: str,
         source: str,
+        licences: tuple[str, ...],
         head: HeadModel,
         layout: Layout,
         latent: Tensor,
@@ -71,7 +73,7 @@ class Generated:
             rate: Adam's.
             sphere: the latent's rows keep their length, that of most random ones, instead of tending to 0.
         """
-        self.name, self.source = name, source
+        self.name, self.source, self.licences = name, source, licences
         self.latent = latent.clone().requires_grad_()
         self._make, self._rate, self._sphere = make, rate, sphere
         self._layout = layout
@@ -130,10 +132,12 @@ def choose(head: HeadModel, seed: int, progress: Progress) -> Chosen:
     return FreeSkin(head)
 
 
-def _said(name: str) -> str:
-    """What the provenance says of files of the user's."""
-    entry = catalog.entry(name)
-    return f"user: {', '.join(store.open_weights(name).sources)} ({entry.title}; {entry.strictest})"
+def _said(*names: str) -> tuple[str, tuple[str, ...]]:
+    """What the provenance says of files of the user's, and their licences; the first is the texture model's."""
+    first = catalog.entry(names[0])
+    files = ", ".join(file for name in names for file in store.open_weights(name).sources)
+    licences = tuple(dict.fromkeys(catalog.entry(name).strictest for name in names))
+    return f"user: {files} ({first.title}; {first.strictest})", licences
 
 
 def _ffhq_uv(head: HeadModel, progress: Progress) -> Chosen:
@@ -153,7 +157,14 @@ def _ffhq_uv(head: HeadModel, progress: Progress) -> Chosen:
         return _linear_light(generator.synthesis((latent * spread + mean)[None], STOP))
 
     return Generated(
-        "ffhq-uv", _said(FFHQ_UV), head, layout, torch.from_numpy(start).float(), make, rate=0.05, sphere=True
+        "ffhq-uv",
+        *_said(FFHQ_UV, FFHQ_UV_MESH),
+        head,
+        layout,
+        torch.from_numpy(start).float(),
+        make,
+        rate=0.05,
+        sphere=True,
     )
 
 
@@ -167,7 +178,7 @@ def _pggan(head: HeadModel, seed: int, progress: Progress) -> Chosen:
     def make(latent: Tensor) -> Tensor:
         return _linear_light(network(latent[None], STOP))
 
-    return Generated("pggan", _said(PGGAN), head, layout, start, make, rate=0.05, sphere=True)
+    return Generated("pggan", *_said(PGGAN), head, layout, start, make, rate=0.05, sphere=True)
 
 
 def _linear(head: HeadModel, progress: Progress) -> Chosen:
@@ -181,7 +192,16 @@ def _linear(head: HeadModel, progress: Progress) -> Chosen:
         picture = space.albedo(code[None])[0].permute(2, 0, 1).clamp(1e-3, 1)
         return picture if space.kind == "AlbedoMM" else srgb_to_linear(picture)
 
-    return Generated("linear", _said(name), head, layout, torch.zeros(len(space.basis)), make, rate=0.05, sphere=False)
+    return Generated(
+        "linear",
+        *_said(name, files.edition),
+        head,
+        layout,
+        torch.zeros(len(space.basis)),
+        make,
+        rate=0.05,
+        sphere=False,
+    )
 
 
 def _linear_light(made: Tensor) -> Tensor:
