@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import cv2
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from likeness.heads.base import HeadModel
 from likeness.heads.expressions import ARKIT
 from truth.body import Body, Part
-from truth.canvas import Canvas
+from truth.canvas import PLANE, Canvas
 from truth.draw import expression
 from truth.hair import scalp
 from truth.skin import BLOOD, MELANIN, Look, draw_look, paint, soft_line
@@ -145,31 +146,33 @@ def _gloss(canvas: Canvas, look: Look, roughness: Image, rng: Generator) -> Imag
 
 def _relief(canvas: Canvas, look: Look, texel: float, rng: Generator) -> Image:
     """Metres: lines of age, and skin's own grain."""
-    marks, z = canvas.landmarks, canvas.position[..., 2]
-    depth = np.zeros(canvas.shape, np.float32)
+    plane = np.zeros(PLANE, np.float32)
+    for depth, points, radius in _lines(canvas.landmarks, rng):
+        plane += np.float32(depth) * soft_line(points, radius)
     age = 0.25 + 0.75 * look.age
+    fine = max(0.0006 / texel, 0.8), max(0.0015 / texel, 1.2)
+    grain = 0.00002 * _bands(canvas.shape, rng, fine)
+    relief = -age * canvas.project(plane) * (canvas.position[..., 2] > 2) + grain
+    return relief.astype(np.float32)
+
+
+def _lines(marks: Floats, rng: Generator) -> Iterator[tuple[float, Floats, float]]:
+    """Depth in metres (a soft line reaches a third of it), points (N, 2) and radius in canonical centimetres."""
     brow = marks[19:25].mean(0)[1]
     for k in range(3):  # across the forehead
         y = brow + 1.3 + 1.1 * k + rng.uniform(-0.2, 0.2)
         line = [[x, y + 0.35 * np.cos(x / 2.2) + rng.normal(0, 0.08)] for x in np.linspace(-4.2, 4.2, 7)]
-        depth += 0.0006 * rng.uniform(0.5, 1) * canvas.project(soft_line(np.array(line), 0.08))
+        yield 0.0006 * rng.uniform(0.5, 1), np.array(line), 0.08
     for side, corner, wing, mouth in ((-1, 36, 31, 48), (1, 45, 35, 54)):
         start = marks[corner][:2] + [side * 0.7, 0.1]
         for angle in (-0.5, 0.0, 0.45):  # beside the eyes
             end = start + 1.5 * np.array([side * np.cos(angle), np.sin(angle)])
-            line = np.array([start, (start + end) / 2 + [0, 0.08], end])
-            depth += 0.0004 * rng.uniform(0.5, 1) * canvas.project(soft_line(line, 0.06))
-        fold = np.array([marks[wing][:2] + [side * 0.8, 0.3], (marks[wing] + marks[mouth])[:2] / 2 + [side * 1.2, 0],
-                         marks[mouth][:2] + [side * 0.9, -0.2]])  # fmt: skip
-        depth += 0.0009 * rng.uniform(0.6, 1) * canvas.project(soft_line(fold, 0.12))
-        frown = np.array([[side * 0.55, brow + 0.5], [side * 0.5, brow - 0.6]])
-        depth += (
-            0.0005 * rng.uniform(0.3, 1) * canvas.project(soft_line(np.concatenate([frown, frown[-1:] - 0.2]), 0.07))
-        )
-    fine = max(0.0006 / texel, 0.8), max(0.0015 / texel, 1.2)
-    grain = 0.00002 * _bands(canvas.shape, rng, fine)
-    relief = -age * depth * (z > 2) + grain
-    return relief.astype(np.float32)
+            yield 0.0004 * rng.uniform(0.5, 1), np.array([start, (start + end) / 2 + [0, 0.08], end]), 0.06
+        fold = [marks[wing][:2] + [side * 0.8, 0.3], (marks[wing] + marks[mouth])[:2] / 2 + [side * 1.2, 0],
+                marks[mouth][:2] + [side * 0.9, -0.2]]  # fmt: skip
+        yield 0.0009 * rng.uniform(0.6, 1), np.array(fold), 0.12
+        frown = np.array([[side * 0.55, brow + 0.5], [side * 0.5, brow - 0.6], [side * 0.5 - 0.2, brow - 0.8]])
+        yield 0.0005 * rng.uniform(0.3, 1), frown, 0.07
 
 
 def _bands(shape: tuple[int, int], rng: Generator, sigmas: tuple[float, float]) -> Image:

@@ -183,7 +183,13 @@ def soft_line(points: NDArray[np.float64], radius: float) -> Image:
     curve = CubicSpline(np.arange(len(points)), points)(t)
     image = _blank()
     cv2.polylines(image, [_fixed(curve)], False, 1.0, max(1, round(radius / STEP)), cv2.LINE_AA, 3)
-    return cv2.GaussianBlur(image, (0, 0), radius / STEP)
+    # The rest of the plane stays empty.
+    pixels, reach = Canvas.pixels(curve), 6 * radius / STEP + 2
+    left, top = np.maximum(np.floor(pixels.min(0) - reach), 0).astype(int)
+    right, bottom = np.maximum(np.ceil(pixels.max(0) + reach), 1).astype(int)
+    part = image[top:bottom, left:right]
+    part[:] = cv2.GaussianBlur(part, (0, 0), radius / STEP)
+    return image
 
 
 def _lips(marks: NDArray[np.float64]) -> Image:
