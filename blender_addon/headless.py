@@ -3,9 +3,10 @@
 
 ``python headless.py JOB.json`` with the bpy module, or ``blender -b -P headless.py -- JOB.json``.
 
-The job: {"package": path, "blend": path or null, "renders": [arguments of `scene.render.picture`, …]}. Lines that begin
-with LIKENESS tell the caller, as JSON, {"stage", "fraction", "message"}, at the end {"done": true}, or {"error": one
-sentence for people}.
+The job: {"package": path, "blend": path or null, "renders": [arguments of `scene.render.picture`, …], "turntable":
+null or {"folder": path, "turning": "LIGHT" or "HEAD", "quality": a key of `scene.quality.TURNTABLES`}}. Lines that
+begin with LIKENESS tell the caller, as JSON, {"stage", "fraction", "message"}, at the end {"done": true}, or {"error":
+one sentence for people}.
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ def run(job: dict[str, Any]) -> None:
 
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     load_add_on()
+    if "compare" in job:
+        from likeness_addon.scene.compare_job import compare  # type: ignore[import-not-found]
+
+        compare(bpy.context.scene, job["compare"], lambda part, text: say(stage="compare", fraction=part, message=text))
+        say(done=True)
+        return
     from likeness_addon.link.package import open_package  # type: ignore[import-not-found]
     from likeness_addon.scene import build, render  # type: ignore[import-not-found]
 
@@ -69,7 +76,25 @@ def run(job: dict[str, Any]) -> None:
                 render.picture(scene, head, package, **picture)
     if pictures:
         say(stage="render", fraction=1.0, message="Rendered")
+    if job.get("turntable"):
+        turn(scene, head, **job["turntable"])
     say(done=True)
+
+
+def turn(scene: Any, head: Any, *, folder: str, turning: str, quality: str) -> None:
+    """Render a turntable."""
+    from likeness_addon.scene import turntable  # type: ignore[import-not-found]
+    from likeness_addon.scene.quality import TURNTABLES  # type: ignore[import-not-found]
+
+    room = turntable.make_turntable(scene, head, turning=turning, quality=TURNTABLES[quality])
+    say(stage="turn", fraction=0.0, message=f"Rendering {room.frame_end} pictures of a turn")
+
+    def tell(part: float) -> None:
+        frame = round(part * room.frame_end)
+        say(stage="turn", fraction=part, message=f"Rendered {frame} of {room.frame_end} pictures")
+
+    with turntable.frames_heard(room, tell):
+        turntable.render_turntable(room, Path(folder))
 
 
 def main() -> int:

@@ -11,14 +11,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from likeness.errors import LikenessError, OutputError, PackageError
 from likeness.progress import Progress, quiet
 
-__all__ = ["Picture", "beside", "blend", "run_blender"]
+__all__ = ["QUALITIES", "TURNING", "Picture", "Turntable", "beside", "blend", "run_blender", "run_job"]
 
 INSTALL = "install it with `pip install 'likeness[blender]'`, or name a Blender with --blender"
 MARK = b"LIKENESS "
@@ -50,31 +50,52 @@ class Picture:
     yaw: float = 0.0
 
 
+TURNING = ("light", "head")
+QUALITIES = ("draft", "good", "final")
+
+
+@dataclass(frozen=True)
+class Turntable:
+    """A turntable to render.
+
+    Attributes:
+        folder: for the pictures, PNG, one a frame.
+        turning: one of `TURNING`: the key light goes round the head, or the head turns.
+        quality: one of `QUALITIES`: size, samples and frames; the add-on's `scene/quality.py` has the numbers.
+    """
+
+    folder: Path
+    turning: str = "light"
+    quality: str = "good"
+
+
 def blend(
     package: Path,
     blend_file: Path | None,
     portrait: Path | None,
     *,
+    turntable: Turntable | None = None,
     blender: Path | None = None,
     samples: int = 96,
     height: int = 1024,
     progress: Progress = quiet,
 ) -> None:
-    """Build the head of a package in Blender; write a .blend file, a portrait, or both.
+    """Build the head of a package in Blender; write a .blend file, a portrait, a turntable, or all of them.
 
     Args:
         package: the avatar package, folder or zip.
         blend_file: .blend to write, or None.
         portrait: PNG to write, or None; 3:4, ``height`` pixels high, with ``samples`` Cycles samples.
+        turntable: pictures of a turn to render, or None; the folder is made where it is missing.
         blender: Blender executable; by default the bpy module of this interpreter, then `blender` on PATH.
-        progress: hears the stages "blend" and "render"; may raise `Cancelled`, which ends Blender.
+        progress: hears the stages "blend", "render" and "turn"; may raise `Cancelled`, which ends Blender.
 
     Existing files are replaced only when everything is complete. Raises PackageError where the package cannot be
     used, OutputError where Blender is missing or a file cannot be written.
     """
-    with beside(blend_file, portrait) as (blend_aside, portrait_aside):
+    with beside(blend_file, portrait) as (blend_aside, portrait_aside), _folder_beside(turntable) as turning:
         pictures = [Picture("portrait", portrait_aside, height, samples)] if portrait_aside else []
-        run_blender(package, blend_aside, pictures, blender=blender, progress=progress)
+        run_blender(package, blend_aside, pictures, turntable=turning, blender=blender, progress=progress)
 
 
 @contextmanager
@@ -99,25 +120,61 @@ def beside(*paths: Path | None) -> Iterator[tuple[Path | None, ...]]:
             aside.unlink(missing_ok=True)
 
 
+@contextmanager
+def _folder_beside(turntable: Turntable | None) -> Iterator[Turntable | None]:
+    """The turntable in a temporary folder next to its own, to which its pictures go where the block succeeds."""
+    if turntable is None:
+        yield None
+        return
+    folder = turntable.folder.absolute()
+    aside = folder.with_name(f".{os.getpid()}.{folder.name}")
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder} is a file; choose another name for the folder of the turntable.")
+        aside.mkdir(parents=True)
+        yield replace(turntable, folder=aside)
+        folder.mkdir(exist_ok=True)
+        for picture in sorted(aside.iterdir()):
+            picture.replace(folder / picture.name)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{error.filename or folder} cannot be written ({reason}).") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
 def run_blender(
     package: Path,
     blend_file: Path | None,
     pictures: Sequence[Picture],
     *,
+    turntable: Turntable | None = None,
     blender: Path | None = None,
     progress: Progress = quiet,
 ) -> None:
-    """Build a package's head, save it to ``blend_file`` and render ``pictures``, all in one Blender process.
+    """Build a package's head, save it to ``blend_file`` and render ``pictures`` and ``turntable``, all in one
+    Blender process.
 
     Errors as for `blend`. The files are written where they are asked for, so give temporary names (`beside`).
     """
+    job: dict[str, Any] = {
+        "package": str(package.absolute()),
+        "blend": str(blend_file.absolute()) if blend_file else None,
+        "renders": [asdict(p) | {"path": str(p.path.absolute())} for p in pictures],
+        "turntable": turntable
+        and {
+            "folder": str(turntable.folder.absolute()),
+            "turning": turntable.turning.upper(),
+            "quality": turntable.quality.upper(),
+        },
+    }
+    run_job(job, blender=blender, progress=progress)
+
+
+def run_job(job: dict[str, Any], *, blender: Path | None = None, progress: Progress = quiet) -> None:
+    """Have the add-on do what `blender_addon/headless.py` describes; errors as for `blend`."""
     with tempfile.TemporaryDirectory(prefix="likeness-") as folder:
         room = Path(folder)
-        job: dict[str, Any] = {
-            "package": str(package.absolute()),
-            "blend": str(blend_file.absolute()) if blend_file else None,
-            "renders": [asdict(p) | {"path": str(p.path.absolute())} for p in pictures],
-        }
         (room / "job.json").write_text(json.dumps(job), encoding="utf-8")
         _run([*_command(blender), str(room / "job.json")], room, progress)
 

@@ -118,6 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument("-o", "--output", type=Path, required=True, help=".blend file to write")
     c.add_argument("--overwrite", action="store_true", help="replace existing files")
     c.add_argument("--render", type=Path, help="also render this portrait (PNG)")
+    c.add_argument("--turntable", type=Path, metavar="DIR", help="also render a turntable into this folder (PNG)")
+    c.add_argument("--turning", choices=("light", "head"), default="light", help="what turns (default: %(default)s)")
+    c.add_argument(
+        "--quality", choices=("draft", "good", "final"), default="good", help="of the turn (default: %(default)s)"
+    )
     _blender_options(c)
     c.set_defaults(run=_blend)
 
@@ -210,9 +215,12 @@ def _rig(a: argparse.Namespace) -> None:
 
 
 def _blend(a: argparse.Namespace) -> None:
-    _free(a.overwrite, a.output, a.render)
+    _free(a.overwrite, a.output, a.render, a.turntable)
+    from likeness.blend import Turntable, blend
+
+    turn = Turntable(a.turntable, a.turning, a.quality) if a.turntable else None
     with reporter() as progress:
-        _pictures(a, a.package, a.output, a.render, None, progress)
+        blend(a.package, a.output, a.render, turntable=turn, blender=a.blender, samples=a.samples, progress=progress)
 
 
 def _pictures(

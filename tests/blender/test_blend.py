@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,8 @@ from PIL import Image
 
 from likeness import blend as blending
 from likeness import cli, package, sheet
-from likeness.blend import blend
-from likeness.errors import OutputError, PackageError
+from likeness.blend import Turntable, blend
+from likeness.errors import LikenessError, OutputError, PackageError
 from likeness.progress import Cancelled
 
 needs_bpy = pytest.mark.skipif(
@@ -45,6 +46,8 @@ def fake(tmp_path: Path) -> Path:
         "def write():\n"
         "    print('Fra:1 noise', flush=True)\n"
         "    for path in [job['blend'], *(r['path'] for r in job['renders'])]: open(path, 'w').write('new')\n"
+        "    if job['turntable']:\n"
+        "        for i in (1, 2): open(os.path.join(job['turntable']['folder'], f'{i}.png'), 'w').write('new')\n"
         "exec(os.environ['LIKENESS_ACT'])\n"
     )
     path.chmod(0o755)
@@ -94,6 +97,31 @@ def test_failures_leave_everything_as_it_was(
     with pytest.raises(error, match=words) as caught:
         run(fake, out, act, monkeypatch)
     assert "\n" not in str(caught.value)
+    assert content(out) == {"a.blend": "old", "a.png": "old"}
+
+
+@pytest.mark.parametrize("act", ["good", "refuses", "killed"])
+def test_a_turntables_folder_is_whole_or_as_it_was(
+    fake: Path, out: Path, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = out / "turn"
+    folder.mkdir()
+    for name in ("1.png", "3.png"):
+        (folder / name).write_text("old")
+    turntable = Turntable(folder, "head", "draft")
+    if act == "good":
+        run(fake, out, act, monkeypatch, turntable=turntable)
+        assert content(folder) == {"1.png": "new", "2.png": "new", "3.png": "old"}
+    else:
+        with pytest.raises(LikenessError):
+            run(fake, out, act, monkeypatch, turntable=turntable)
+        assert content(folder) == {"1.png": "old", "3.png": "old"}
+    assert sorted(content_names(out)) == ["a.blend", "a.png", "turn"]
+
+
+def test_a_turntables_folder_is_a_file(fake: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OutputError, match="is a file"):
+        run(fake, out, "good", monkeypatch, turntable=Turntable(out / "a.png"))
     assert content(out) == {"a.blend": "old", "a.png": "old"}
 
 
@@ -158,6 +186,31 @@ def test_command_line(room: Path, out: Path, capsys: pytest.CaptureFixture[str])
     )
     done = subprocess.run([sys.executable, "-c", look, str(files[0])], capture_output=True, text=True, check=True)
     assert "SEEN Egg portrait Egg studio CYCLES 54 True" in done.stdout
+
+
+@needs_bpy
+def test_turntable_at_the_command_line(
+    room: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the add-on's own presets, made small in a copy of it."""
+    add_on = out.parent / "add-on"
+    shutil.copytree(Path(blending.__file__).parents[2] / "blender_addon", add_on)
+    presets = add_on / "scene" / "quality.py"
+    text = presets.read_text()
+    small = text.replace('"DRAFT": Turntable(320, 12, 24, 12)', '"DRAFT": Turntable(64, 1, 3, 12)')
+    assert small != text
+    presets.write_text(small)
+    monkeypatch.setenv("LIKENESS_ADDON", str(add_on))
+    arguments = ["blend", str(room / "Egg.likeness"), "-o", str(out / "b.blend"), "--turntable", str(out / "turn")]
+    arguments += ["--turning", "head", "--quality", "draft"]
+    assert cli.main(arguments) == 0
+    pictures = sorted((out / "turn").iterdir())
+    assert [p.name for p in pictures] == [f"Egg turntable {i:04}.png" for i in (1, 2, 3)]
+    assert np.asarray(Image.open(pictures[0])).shape == (64, 48, 3)
+    assert "Rendered 3 of 3 pictures" in capsys.readouterr().err
+    (out / "b.blend").unlink()
+    assert cli.main(arguments) == 2, "existing pictures stay"
+    assert "turn exists already" in capsys.readouterr().err
 
 
 @needs_bpy
