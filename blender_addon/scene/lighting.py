@@ -57,8 +57,9 @@ class SetUp:
     shades: tuple[Colour, Colour]
 
 
-KEY_DISTANCE = 1.2
-"""Metres between the face and the lamp that a photo's light gets."""
+KEY_DISTANCE, GLOSS = 1.2, 0.5
+"""Metres between the face and the lamp that a photo's light gets, and that lamp's share of what is mirrored; the world
+mirrors the rest."""
 EVEN = (0.081, 0.0855, 0.09)
 
 SETUPS: dict[str, SetUp] = {
@@ -145,7 +146,7 @@ def light_as_photo(studio: Studio, world: bpy.types.World, aim: Vector, place: M
     turn = math.degrees(math.atan2(direction[0], -direction[1]))
     rise = math.degrees(math.asin(max(-1.0, min(1.0, direction[2]))))
     brightness = max(*power, 1e-6)
-    watts = math.pi * KEY_DISTANCE**2 * brightness
+    watts = GLOSS * math.pi * KEY_DISTANCE**2 * brightness
     colour: Any = tuple(channel / brightness for channel in power)
     shades: Any = tuple(tuple(share * channel for channel in mean) for share in (0.08, 0.5))
     key = Lamp("key", turn, rise, KEY_DISTANCE, 0.35, watts, colour)

@@ -176,6 +176,24 @@ def test_wrinkles_bend_both_normals(shoot: Shoot, material: bpy.types.Material) 
         assert apart(shoot(**matt, Diffuse_normals=two), shoot(**matt, Diffuse_normals=two, Wrinkles=waves)) > 0.03
 
 
+def test_eevees_surface_looks_alike(shoot: Shoot, material: bpy.types.Material) -> None:
+    """Seen by Cycles, since software takes minutes to compile it for EEVEE: one closure is as bright as the rest."""
+    tree: Any = material.node_tree
+    node, end = tree.nodes["Skin"], tree.nodes["Output"].inputs["Surface"]
+    lights: tuple[dict[str, Any], ...] = ({}, {"sky": 0.8}, {"sky": 0.8, "Albedo": (0.0, 0.0, 0.0), "Gloss": 2.0})
+    truth = [shoot(**light) for light in lights]
+    tree.links.new(node.outputs["EEVEE"], end)
+    try:
+        seen = [shoot(**light) for light in lights]
+    finally:
+        tree.links.new(node.outputs["Cycles"], end)
+    for one, other, share in zip(truth, seen, (0.03, 0.02, 0.12), strict=True):
+        assert other.mean() == pytest.approx(one.mean(), rel=share)
+    group = node.node_tree.nodes
+    assert group["Skin for EEVEE"].inputs["Coat Weight"].default_value == 0
+    assert not group["Skin for EEVEE"].inputs["Coat Weight"].is_linked
+
+
 def test_one_group_for_all(add_on: ModuleType, material: bpy.types.Material) -> None:
     group = importlib.import_module(f"{add_on.__name__}.scene.materials.skin_group").skin_group
     assert group() == material.node_tree.nodes["Skin"].node_tree
