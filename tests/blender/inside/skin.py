@@ -180,7 +180,8 @@ def test_eevees_surface_looks_alike(shoot: Shoot, material: bpy.types.Material) 
     """Seen by Cycles, since software takes minutes to compile it for EEVEE: one closure is as bright as the rest."""
     tree: Any = material.node_tree
     node, end = tree.nodes["Skin"], tree.nodes["Output"].inputs["Surface"]
-    lights: tuple[dict[str, Any], ...] = ({}, {"sky": 0.8}, {"sky": 0.8, "Albedo": (0.0, 0.0, 0.0), "Gloss": 2.0})
+    matt, black = {"Subsurface": 0.0}, {"Albedo": (0.0, 0.0, 0.0), "Gloss": 2.0}
+    lights: tuple[dict[str, Any], ...] = (matt, matt | {"sky": 0.8}, black | {"sky": 0.8})
     truth = [shoot(**light) for light in lights]
     tree.links.new(node.outputs["EEVEE"], end)
     try:
