@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -21,11 +21,11 @@ from likeness.maps.tiles import dilated
 from likeness.progress import Progress
 from likeness.scan import Scan
 
-__all__ = ["Correspondence", "corresponding"]
+__all__ = ["Correspondence", "Parted", "corresponding", "looked_up", "parted"]
 
 Floats = NDArray[np.float32]
 
-SIDE = 512
+SIDE = 384
 """Of the picture that says where texels are; larger maps take what is between, but not across seams."""
 REACH, FACING = 0.008, 0.2
 """Metres, and cosine of the normals, within which a point of the mesh is the texel's."""
@@ -67,7 +67,7 @@ class Correspondence:
 
 
 def corresponding(head: HeadModel, scan: Scan, progress: Progress) -> Correspondence:
-    """Lay a head onto a mesh with UVs.
+    """Lay a head onto a mesh with UVs and look up its texels there.
 
     Raises:
         MeshError: it has no UVs.
@@ -77,31 +77,67 @@ def corresponding(head: HeadModel, scan: Scan, progress: Progress) -> Correspond
         raise MeshError("The mesh has no UVs, so its maps cannot be read; export it with texture coordinates.")
     head = head.with_expressions(ARKIT)
     found = find_on_mesh(head, FaceMesh(scan.vertices, scan.triangles), progress)
-    triangles = scan.triangles[:, ::-1] if found.flipped else scan.triangles
-    # In sizes of the head, one vertex where UVs have parted several.
-    vertices, number = _welded(scan.vertices / found.scale)
+    # In sizes of the head, with one vertex where UVs have parted several.
+    skin = parted(replace(scan, vertices=scan.vertices / found.scale), flipped=found.flipped)
     landmarks = found.landmarks / found.scale
-    near = np.linalg.norm(vertices - np.nanmean(landmarks[:468], 0), axis=1) < AROUND
-    apart = number[triangles]
-    kept = near[apart].all(1) & (apart != np.roll(apart, 1, 1)).all(1)
-    corners, corners_uv = apart[kept], np.ascontiguousarray(triangles[kept])
-    laid = lay_onto(head, *_used(vertices, corners), landmarks, progress, moods=expression_prior(head.expression_names))
-
+    near = np.linalg.norm(skin.vertices - np.nanmean(landmarks[:468], 0), axis=1) < AROUND
+    kept = near[skin.triangles].all(1)
+    skin = replace(skin, triangles=skin.triangles[kept], triangles_uv=skin.triangles_uv[kept])
+    used, local = np.unique(skin.triangles, return_inverse=True)
+    moods = expression_prior(head.expression_names)
+    laid = lay_onto(head, skin.vertices[used], local.reshape(-1, 3), landmarks, progress, moods=moods)
     progress("maps", 0.1, "Looking up the texels on the mesh")
+    return looked_up(head, laid.vertices, laid.rotation, skin)
+
+
+@dataclass(frozen=True, eq=False)
+class Parted:
+    """A mesh whose corners have UVs: vertices (V, 3), triangles (T, 3), uv (U, 2), triangles_uv (T, 3)."""
+
+    vertices: NDArray[np.float64]
+    triangles: NDArray[np.int64]
+    uv: Floats
+    triangles_uv: NDArray[np.int64]
+
+
+def parted(scan: Scan, *, flipped: bool = False) -> Parted:
+    """A scan with UVs as one surface, without triangles that collapse; flipped: its triangles are wound inwards."""
+    assert scan.uv is not None
+    cells = np.round(scan.vertices / 1e-6).astype(np.int64)
+    _, first, number = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    corners_uv = scan.triangles[:, ::-1] if flipped else scan.triangles
+    corners = number.reshape(-1)[corners_uv]
+    whole = (corners != np.roll(corners, 1, 1)).all(1)
+    uv = np.asarray(scan.uv, np.float32)
+    return Parted(scan.vertices[first], corners[whole], uv, np.ascontiguousarray(corners_uv[whole]))
+
+
+def looked_up(
+    head: HeadModel, vertices: NDArray[np.float64], rotation: NDArray[np.float64], mesh: Parted
+) -> Correspondence:
+    """Look up the texels of a head on the mesh that it was laid onto.
+
+    Args:
+        vertices: (V, 3) of the head, laid onto the mesh; rotation: (3, 3), of the head's axes into the mesh's.
+        mesh: in metres.
+
+    Raises:
+        MeshError: the mesh has nothing where the head's skin is.
+    """
     atlas = atlas_of(head, "Skin", SIDE)
     skin = head.triangles.numpy()
-    points = atlas.texels(laid.vertices.astype(np.float32))[atlas.inside].astype(np.float64)
-    facing = atlas.texels(normals(laid.vertices, skin).astype(np.float32))[atlas.inside].astype(np.float64)
-    surface = Surface(vertices, corners)
-    flat, tangents = vertex_tangents(vertices.astype(np.float32), corners, np.asarray(scan.uv, np.float32), corners_uv)
+    points = atlas.texels(vertices.astype(np.float32))[atlas.inside].astype(np.float64)
+    facing = atlas.texels(normals(vertices, skin).astype(np.float32))[atlas.inside].astype(np.float64)
+    surface = Surface(mesh.vertices, mesh.triangles)
+    flat, tangents = vertex_tangents(mesh.vertices.astype(np.float32), mesh.triangles, mesh.uv, mesh.triangles_uv)
     uv, frame, good = [], [], []
     for start in range(0, len(points), CHUNK):
         part = slice(start, start + CHUNK)
         hit = surface.closest(points[part], facing[part])
         weight = hit.barycentric[..., None]
-        uv.append((scan.uv[corners_uv[hit.triangle]] * weight).sum(1))
-        normal = (flat[corners[hit.triangle]] * weight).sum(1)
-        tangent = (tangents[corners_uv[hit.triangle]] * weight).sum(1)
+        uv.append((mesh.uv[mesh.triangles_uv[hit.triangle]] * weight).sum(1))
+        normal = (flat[mesh.triangles[hit.triangle]] * weight).sum(1)
+        tangent = (tangents[mesh.triangles_uv[hit.triangle]] * weight).sum(1)
         frame.append(np.concatenate([normal, tangent], 1))
         away = np.linalg.norm(hit.place - points[part], axis=1)
         good.append((away < REACH) & (hit.facing > FACING) & ~surface.at_border[hit.triangle])
@@ -117,20 +153,8 @@ def corresponding(head: HeadModel, scan: Scan, progress: Progress) -> Correspond
         _soft(covered),
         _jumps(fields[..., :2], covered),
         _frames(fields[..., 2:5], fields[..., 5:8], fields[..., 8:], covered),
-        laid.rotation.astype(np.float32),
+        rotation.astype(np.float32),
     )
-
-
-def _welded(vertices: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Vertices without copies in one place, and which of them each one is."""
-    cells = np.round(vertices / 1e-6).astype(np.int64)
-    _, first, number = np.unique(cells, axis=0, return_index=True, return_inverse=True)
-    return vertices[first], number.reshape(-1)
-
-
-def _used(vertices: NDArray[np.float64], triangles: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    used, local = np.unique(triangles, return_inverse=True)
-    return vertices[used], local.reshape(-1, 3)
 
 
 def _soft(covered: NDArray[np.bool_]) -> Floats:
@@ -150,11 +174,12 @@ def _jumps(uv: Floats, covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _frames(normal: Floats, tangent: Floats, side: Floats, inside: NDArray[np.bool_]) -> Frames:
-    def unit(vectors: Floats) -> Floats:
+    def made_unit(vectors: Floats) -> Floats:
         length = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
-        return (vectors / length).astype(np.float32)
+        unit: Floats = (vectors / length).astype(np.float32)
+        return unit
 
-    normal = unit(normal)
-    tangent = unit(tangent - (tangent * normal).sum(-1, keepdims=True) * normal)
-    bitangent = unit(np.cross(normal, tangent) * np.where(side < 0, np.float32(-1), np.float32(1)))
+    normal = made_unit(normal)
+    tangent = made_unit(tangent - (tangent * normal).sum(-1, keepdims=True) * normal)
+    bitangent = made_unit(np.cross(normal, tangent) * np.where(side < 0, np.float32(-1), np.float32(1)))
     return Frames(normal, tangent, bitangent, inside)

@@ -132,10 +132,8 @@ class _Import:
         a, b = q[:, 1] - q[:, 0], q[:, 2] - q[:, 0]
         flat = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
         self.texel = float(np.sqrt(solid.sum() / max(float(flat.sum()), 1e-12))) / side
-        share = self.frames.inside.astype(np.float32) if there is None else there.share
+        share = np.ones((1, 1), np.float32) if there is None else there.share
         self.share: Floats = np.asarray(cv2.resize(share, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
-        if there is None:
-            self.share = (self.share > 0).astype(np.float32)
 
     def albedo(self, values: Floats, linear: bool, skin: Material) -> Map:
         """Colour, sRGB; what is not covered takes the covered skin's tone."""
@@ -179,6 +177,8 @@ class _Import:
         return Map(made, "linear")
 
     def _turned(self, values: Floats, space: Space, frames: Frames, rows: slice) -> Floats:
+        if self.there is None and space == "tangent":
+            return values
         if self.there is None:
             return frames.to_tangent(object_normals(values, space, frames))
         theirs = self.there.frames.rows(rows, self.side)
