@@ -216,7 +216,7 @@ def test_another_topologys_maps_lie_where_they_belong(
     face = cv2.erode(face.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     off = np.abs(albedo - expected).max(-1)[face]
     assert np.median(off) < 0.03
-    assert np.percentile(off, 90) < 0.1
+    assert np.percentile(off, 75) < 0.05, "nostrils and lips overlap in the other UVs, so not all can be right"
     z = decoded(made.materials["Skin"].maps["normal"].pixels)[face][:, 2]
     assert np.percentile(z, 5) > 0.98, "what is flat there is flat here"
 
