@@ -14,11 +14,13 @@ from likeness.errors import MethodError, WeightsError
 from likeness.faces.face import Face
 from likeness.heads.base import HeadModel
 from likeness.licences import is_permissive
-from likeness.methods import registry
+from likeness.maps import delight
+from likeness.methods import avatarme_open, registry
 from likeness.methods.avatarme_networks import SLOTS, installed_networks
 from likeness.methods.avatarme_stages import detailed
 from likeness.methods.avatarme_texture import from_srgb
 from likeness.methods.base import Reconstruction, Settings
+from likeness.networks.delight import DelightNet
 from likeness.networks.pix2pixhd import GlobalGenerator, LocalEnhancer, translator_of
 from likeness.networks.rcan import RCAN, rcan_of
 from likeness.progress import quiet
@@ -58,7 +60,7 @@ def test_a_translator_is_known_by_its_tensors(network: GlobalGenerator | LocalEn
 
 def test_the_public_names_are_kept() -> None:
     with torch.device("meta"):
-        enhanced, plain, rcan = LocalEnhancer(3, 3), GlobalGenerator(3, 3), RCAN(steps=(2, 2, 2))
+        enhanced, plain, rcan = LocalEnhancer(3, 3), GlobalGenerator(3, 3), RCAN(groups=2, blocks=3, steps=(2, 2, 2))
     names = set(enhanced.state_dict())
     assert {"model.1.weight", "model.4.bias", "model.16.conv_block.1.weight", "model.24.conv_block.5.bias"} <= names
     assert {"model.34.weight", "model1_1.1.weight", "model1_1.4.weight", "model1_2.2.conv_block.5.weight"} <= names
@@ -71,7 +73,7 @@ def test_the_public_names_are_kept() -> None:
         "body.9.body.19.body.3.conv_du.2.weight",
         "body.9.body.20.weight",
     } <= names
-    assert {"body.10.weight", "tail.0.4.weight", "tail.1.bias", "add_mean.bias"} <= names
+    assert {"body.2.weight", "tail.0.4.weight", "tail.1.bias", "add_mean.bias"} <= names
 
 
 def test_rcan_makes_crops_eight_times_as_large() -> None:
@@ -175,7 +177,7 @@ def test_networks_of_the_user_do_their_stages(face: Face, own: Path) -> None:
     put(own, "specular albedo", GlobalGenerator(3, 1, 4, halvings=2, blocks=2))
     put(own, "specular normals", GlobalGenerator(4, 3, 4, halvings=2, blocks=2))
     put(own, "diffuse normals", GlobalGenerator(4, 3, 4, halvings=2, blocks=2))
-    reconstruction, made = made_of(face, Settings(head="anny", texture_size=256, fine_size=512))
+    reconstruction, made = made_of(face, Settings(head="anny", texture_size=256, fine_size=320))
     told = reconstruction.details["providers"]
     for channel, slot in (
         ("texture", "super-resolution"),
@@ -186,8 +188,8 @@ def test_networks_of_the_user_do_their_stages(face: Face, own: Path) -> None:
     ):
         assert told[channel].startswith(f"user: avatarme-{slot}, sha256 "), channel
     skin = made.materials["Skin"]
-    assert skin.maps["albedo"].pixels.shape == (512, 512, 3)
-    assert skin.maps["specular"].pixels.shape == (512, 512)
+    assert skin.maps["albedo"].pixels.shape == (320, 320, 3)
+    assert skin.maps["specular"].pixels.shape == (320, 320)
     assert skin.values["specular_mean"] == pytest.approx(0.5, abs=0.2)
     for channel in ("normal", "normal.diffuse"):
         normals = skin.maps[channel].pixels.astype(np.float64) / 32767.5 - 1
@@ -205,6 +207,23 @@ def test_a_texture_that_is_only_enlarged_adds_its_detail_to_our_albedo() -> None
     made = detailed(albedo, low, plain + random.integers(0, 20, plain.shape, np.uint8))
     brighter = (from_srgb(np.uint8([130])) / from_srgb(np.uint8([120])))[0]
     assert from_srgb(made).mean() == pytest.approx(brighter * float(from_srgb(albedo).mean()), rel=0.02)
+
+
+def test_open_weights_look_over_our_albedo(face: Face, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are named as the provider; a network that finds nothing leaves the albedo as it is."""
+    plain = made_of(face, SMALL)[1].materials["Skin"].maps["albedo"].pixels.astype(int)
+    torch.manual_seed(0)
+    network = DelightNet((8, 8, 8, 8))
+    file = own / "delight.safetensors"
+    monkeypatch.setattr(delight, "own_weights", lambda: file)
+    monkeypatch.setattr(avatarme_open, "own_weights", lambda: file)
+    for spread in (0.0, 0.5):
+        torch.nn.init.normal_(network.leave.weight, std=spread)
+        network.save(file, {})
+        reconstruction, made = made_of(face, SMALL)
+        change = abs(made.materials["Skin"].maps["albedo"].pixels.astype(int) - plain)
+        assert (change.max() <= 1) == (spread == 0)
+        assert reconstruction.details["providers"]["albedo"].startswith("open weights: ")
 
 
 def test_a_network_of_other_channels_is_refused(own: Path) -> None:

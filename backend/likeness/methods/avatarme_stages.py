@@ -22,6 +22,7 @@ from likeness.maps.scattered import HIGHEST, encoded, relief_of, scattered
 from likeness.maps.tangents import Space, object_normals
 from likeness.maps.tiles import Tiling, dilated, run_tiles
 from likeness.methods.avatarme_networks import TILE, Networks
+from likeness.methods.avatarme_open import OPEN, looked_over, open_weights_there
 from likeness.methods.avatarme_shape import Shape
 from likeness.methods.avatarme_texture import SMALL, LitPhoto, from_srgb, texel_of, to_srgb
 from likeness.methods.base import Reconstruction, Settings
@@ -57,9 +58,9 @@ def providers(networks: Networks, settings: Settings) -> dict[str, str]:
     larger = side_of(settings) > settings.texture_size
     free = f"{FREE}, enlarged (Lanczos), synthetic grain" if larger else FREE
     made = {"texture": told.get("super-resolution", "free: the photo's own pixels")}
-    made["albedo"] = told.get("de-lighting", free)
+    made["albedo"] = told.get("de-lighting", OPEN if open_weights_there() else free)
     if "de-lighting" not in told and "super-resolution" in told:
-        made["albedo"] = f"{FREE}, finer detail {told['super-resolution']}"
+        made["albedo"] = f"{OPEN if open_weights_there() else FREE}, finer detail {told['super-resolution']}"
     made["specular"] = told.get("specular albedo", FREE)
     made["normal"] = told.get("specular normals", free)
     made["normal.diffuse"] = told.get("diffuse normals", "free: normal, blurred as skin scatters light")
@@ -91,6 +92,9 @@ def refined(
     if side > settings.texture_size:
         progress("maps", 0.9, "Enlarging the maps")
         maps |= enlarged_skin(maps, side, texel_of(atlas) * atlas.size / side, settings.seed)
+    if "de-lighting" not in networks.told and open_weights_there():
+        progress("maps", 0.9, "Looking for light that is left in the skin")
+        maps["albedo"] = looked_over(made.head, made.vertices, Material(maps, values))
     if networks.told:
         stages = _Stages(made, atlas, side, networks, progress)
         maps |= stages.run(Material(maps, values), lights)
