@@ -25,17 +25,32 @@ from likeness.fitting.landmarks import landmark_model
 from likeness.fitting.noise import smooth_noise
 from likeness.heads.base import HeadModel, LandmarkEmbedding
 from likeness.heads.skinning import axis_angle_to_matrix
-from likeness.render.light import linear_to_srgb, sh_basis
+from likeness.render.light import linear_to_srgb, sh_basis, srgb_to_linear
 from likeness.render.raster import barycentric_at, rasterise
 from likeness.render.view import vertex_normals
 
-__all__ = ["SIDE", "Drawn", "Paint", "Portrait", "Sitter", "Spots", "Stand", "camera_of", "draw", "lens", "shading"]
+__all__ = [
+    "SIDE",
+    "Drawn",
+    "Paint",
+    "Portrait",
+    "Sitter",
+    "Spots",
+    "Stand",
+    "camera_of",
+    "draw",
+    "first_light",
+    "lens",
+    "shading",
+]
 
 SIDE = 224
 """Pixels of the pictures that are compared."""
 AROUND = 1.3
 """Side of the picture in sizes of the landmarks' box."""
 DIMMEST = 0.02
+ROUNDS, RIDGE = 5, 0.02
+"""Of the first light: rounds of reweighting, and what its degrees cost."""
 OPEN = 0.5
 """Share of the surroundings that eyes and teeth see at least: the rest pose has them shut in."""
 HIDDEN = ("lashes", "wet")  # meshes that are nothing without their textures
@@ -249,6 +264,27 @@ def shading(normals: Tensor, occlusion: Tensor, light: Tensor) -> Tensor:
     return ((sh_basis(normals) @ light) * occlusion[:, None]).clamp(min=DIMMEST)
 
 
+@dataclass(frozen=True, eq=False)
+class _Visible:
+    """What of the head a picture shows: covered (S, S); of its P pixels the places, unit normals and occlusion."""
+
+    points: Tensor
+    covered: Tensor
+    spots: Spots
+    normals: Tensor
+    occlusion: Tensor
+
+
+def _visible(sitter: Sitter, portrait: Portrait, stand: Stand, vertices: Tensor) -> _Visible:
+    points = lens(sitter, portrait, stand, vertices)
+    raster = rasterise(points, sitter.triangles, portrait.side, portrait.side)
+    hit = raster.triangle[raster.covered]
+    weights = barycentric_at(points, sitter.triangles, raster)[raster.covered]
+    spots = Spots(sitter.triangles[hit], weights, (sitter.uv[hit] * weights[..., None]).sum(1), sitter.skin[hit])
+    normals = functional.normalize(spots.of(vertex_normals(vertices, sitter.mesh)), dim=1)
+    return _Visible(points, raster.covered, spots, normals, spots.of(sitter.occlusion[:, None])[:, 0])
+
+
 def draw(
     sitter: Sitter, portrait: Portrait, stand: Stand, vertices: Tensor, paint: Paint, *, whole: bool = False
 ) -> Drawn:
@@ -257,19 +293,9 @@ def draw(
     Args:
         whole: draw all of the head rather than the face alone.
     """
-    points = lens(sitter, portrait, stand, vertices)
-    side = portrait.side
-    raster = rasterise(points, sitter.triangles, side, side)
-    covered = raster.covered
-    hit = raster.triangle[covered]
-    spots = Spots(
-        sitter.triangles[hit],
-        (weights := barycentric_at(points, sitter.triangles, raster)[covered]),
-        (sitter.uv[hit] * weights[..., None]).sum(1),
-        sitter.skin[hit],
-    )
-    normals = functional.normalize(spots.of(vertex_normals(vertices, sitter.mesh)), dim=1)
-    lit = shading(normals, spots.of(sitter.occlusion[:, None])[:, 0], stand.light)
+    seen = _visible(sitter, portrait, stand, vertices)
+    side, covered, spots = portrait.side, seen.covered, seen.spots
+    lit = shading(seen.normals, seen.occlusion, stand.light)
     colours = _developed(paint(spots) * lit)
     share = spots.of(sitter.face[:, None])[:, 0].detach().clamp(0, 1)
     over = torch.ones_like(share) if whole else share
@@ -278,10 +304,33 @@ def draw(
     picture[covered] = behind[covered] + over[:, None] * (colours - behind[covered])
     skin = picture.new_zeros(side, side)
     skin[covered] = share * spots.skin
-    return Drawn(picture.permute(2, 0, 1), skin, points)
+    return Drawn(picture.permute(2, 0, 1), skin, seen.points)
 
 
 def _developed(light: Tensor) -> Tensor:
     """Linear light to sRGB; what is brighter than white still has a gradient."""
     over = (light - 1).clamp(min=0)
     return linear_to_srgb(light.clamp(1e-5, 1)) + 0.1 * over
+
+
+@torch.no_grad()
+def first_light(sitter: Sitter, portrait: Portrait, stand: Stand, paint: Paint) -> Tensor:
+    """(9, 3) white light of the stand's level under which the colours are most like the photo, by least squares.
+
+    A start that leaves to the light what is brighter on one side, before colours can take it for skin.
+    """
+    seen = _visible(sitter, portrait, stand, sitter.shaped(sitter.identity, stand.expression))
+    albedo = paint(seen.spots).mean(1)
+    photo = srgb_to_linear(portrait.picture.permute(1, 2, 0)[seen.covered]).mean(1)
+    weight = seen.spots.of(sitter.face[:, None])[:, 0] * seen.spots.skin * (photo < 0.9)
+    basis = sh_basis(seen.normals) * (albedo * seen.occlusion)[:, None]
+    found = torch.zeros(9)
+    for _ in range(ROUNDS):
+        normal = (basis * weight[:, None]).T @ basis
+        ridge = RIDGE * normal[0, 0] * torch.tensor([0.0, 1, 1, 1, 3, 3, 3, 3, 3])
+        found = torch.linalg.solve(normal + torch.diag(ridge + 1e-6), (basis * weight[:, None]).T @ photo)
+        rest = photo - basis @ found
+        spread = 1.48 * rest[weight > 0].abs().median().clamp(min=0.01)
+        weight = weight.sign() / (1 + (rest / (2 * spread)).square())
+    level = stand.light[0].mean() / found[0].clamp(min=1e-3)
+    return (found * level)[:, None].expand(9, 3).clone()

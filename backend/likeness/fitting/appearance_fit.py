@@ -29,6 +29,8 @@ __all__ = ["PUBLISHED", "STATE", "Outcome", "Plan", "Texture", "fit_appearance"]
 STATE, PREVIEW = "fit.safetensors", "preview.png"
 FALL = 0.4
 """Share of the steps over which the rates fall to nothing."""
+CLIPPED = 0.97
+"""From which value on a pixel no longer tells how bright it was."""
 STAND = ("turn", "shift", "zoom", "expression", "light")
 
 
@@ -193,6 +195,7 @@ class _Fit:
         prior = expression_prior(sitter.head.expression_names)
         self.moods = torch.from_numpy(prior).float()
         self.calm: list[Tensor] = []
+        self.clear = [(p.picture.amax(0) < CLIPPED).float() for p in portraits]
 
     def values(self, stands: list[Stand]) -> dict[str, Tensor]:
         """All that is fitted, by name."""
@@ -243,7 +246,7 @@ class _Fit:
         drawn = draw(sitter, portrait, stand, vertices, paint)
         looks = self.recogniser(drawn.picture, portrait.five)
         parts = {
-            "pixels": terms.pixels(drawn.picture, portrait.picture, drawn.skin),
+            "pixels": terms.pixels(drawn.picture, portrait.picture, drawn.skin * self.clear[number]),
             "identity": terms.identity(looks, photo),
             "content": terms.content(looks, photo),
             "landmarks": self._landmarks(stand, number, vertices),

@@ -13,11 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from likeness.avatar import Map, Material
+from likeness.heads.base import HeadModel
 from likeness.maps.atlas import atlas_of, enlarge, material_triangles
 from likeness.maps.field import Surface
 from likeness.maps.latent import FITTED
+from likeness.maps.places import smoothstep
 from likeness.maps.unwrap import log_light
 from likeness.methods.base import Reconstruction, Settings
 from likeness.progress import Progress
@@ -29,6 +32,8 @@ Floats = NDArray[np.float32]
 SIDE = 512
 SLOW, CARRIED = 0.006, 0.02
 """Metres below which detail is left to the maps, and over which the known difference is smoothed."""
+FEATURES = (0.010, 0.018)
+"""Metres from brows, eyes, nostrils and lips up to which the maps know better, and from which on they do not."""
 MOST = 0.35
 """Log colour that is changed at most: what differs more is hair or cloth rather than skin."""
 
@@ -55,24 +60,37 @@ def with_fitted(
     shown = cv2.resize(_known(skin), side, interpolation=cv2.INTER_AREA)
     apart = log_light(cv2.resize(made.maps[FITTED], side, interpolation=cv2.INTER_AREA))
     apart -= log_light(cv2.resize(albedo, side, interpolation=cv2.INTER_AREA))
-    np.clip(apart, -2 * MOST, 2 * MOST, out=apart)
 
     surface = Surface(made.vertices, head.triangles[material_triangles(head, "Skin")])
-    scalp = head.groups.get("scalp")
-    bare = small.area if scalp is None else small.area * (1 - small.texels(scalp.numpy())).clip(0, 1)
-
-    def spread(weight: Floats, length: float, prior: Floats | float) -> Floats:
-        known = small.vertices(weight)
-        mean = small.vertices(apart * weight[..., None]) / np.maximum(known, 1e-12)[:, None]
-        return surface.spread(mean, known, length, prior)
+    bare = small.area * small.texels(_plain(head)).clip(0, 1)
 
     seen = bare * shown
     total = max(float(seen.sum()), 1e-12)
     level = ((apart * seen[..., None]).sum((0, 1)) / total).astype(np.float32)
-    change = spread(bare.astype(np.float32), SLOW, level) - spread(seen.astype(np.float32), CARRIED, level)
+    apart = np.clip(apart - level, -2 * MOST, 2 * MOST)
+
+    def spread(weight: Floats, length: float) -> Floats:
+        known = small.vertices(weight)
+        mean = small.vertices(apart * weight[..., None]) / np.maximum(known, 1e-12)[:, None]
+        return surface.spread(mean, known, length)
+
+    change = spread(bare, SLOW) - spread(seen, CARRIED)
     share = (1 - shown) * bare / np.maximum(small.area, 1e-12)
     factor = np.exp(np.clip(small.texels(change), -MOST, MOST) * share[..., None]).astype(np.float32)
     return replace(skin, maps=skin.maps | {"albedo": _scaled(skin.maps["albedo"], enlarge(factor, small, full))})
+
+
+def _plain(head: HeadModel) -> Floats:
+    """(V,) 1 on skin without features or hair."""
+    plain = np.ones(len(head.template), np.float32)
+    if "scalp" in head.groups:
+        plain -= head.groups["scalp"].numpy()
+    marks = head.landmarks.get("ibug68")
+    if marks is not None:
+        points = marks.on(head.template, head.triangles).numpy()
+        features = np.concatenate([points[17:27], points[31:68]])
+        plain *= smoothstep(*FEATURES, cKDTree(features).query(head.template.numpy())[0])
+    return plain.clip(0, 1)
 
 
 def _known(skin: Material) -> Floats:

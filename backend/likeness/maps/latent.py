@@ -27,9 +27,9 @@ FITTED = "albedo_fitted"
 
 SIDE = 32
 """Of the two maps in the skin's UV square."""
-SPREAD = 0.25
+SPREAD = 0.2
 """Deviation of the maps' absorbance of green that costs as much as a shade one deviation off."""
-SMOOTH, ALIKE = 3.0, 0.5
+SMOOTH, ALIKE = 6.0, 2.0
 """What a step from texel to texel costs more than the value itself, and a difference between left and right."""
 WEIGHT = 0.003
 """Of it all in the objective, where a coefficient one deviation off counts 1."""

@@ -8,6 +8,7 @@ needed: without a texture model of the user's own, `likeness.maps.latent` is fit
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from likeness.faces.face import Face
-from likeness.fitting.appearance import Portrait, Sitter, Stand, camera_of
+from likeness.fitting.appearance import Portrait, Sitter, Stand, camera_of, first_light
 from likeness.fitting.appearance_fit import Outcome, Plan, fit_appearance
 from likeness.fitting.appearance_sides import even_light
 from likeness.fitting.appearance_terms import WHITE, dlib_looks
@@ -77,7 +78,10 @@ class Ganfit:
         portraits = [Portrait.of(face, camera, head) for face, camera in zip(faces, placed.cameras, strict=True)]
         texture = choose(head, settings.seed, progress)
         plan = self.plan or Plan(seed=settings.seed)
-        stands = [_standing(weights) for weights in placed.expressions]
+        stands = []
+        for portrait, expression in zip(portraits, placed.expressions, strict=True):
+            stand = _standing(expression)
+            stands.append(replace(stand, light=first_light(sitter, portrait, stand, texture.paint())))
         told = {"texture": texture.name, "photos": [_sum(face) for face in faces]}
         found = fit_appearance(
             sitter, portraits, stands, texture, dlib_looks, plan, self.work, told, _within(progress, BEGIN, 1.0)
