@@ -1,4 +1,4 @@
-"""The command line: ``likeness reconstruct | rig | blend | maps | methods | heads | weights | train | serve | …``."""
+"""The command line: ``likeness reconstruct | rig | compare | blend | maps | methods | heads | weights | train | …``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from likeness import __version__, cli_maps, cli_train, cli_weights
+from likeness import __version__, cli_compare, cli_maps, cli_train, cli_weights
 from likeness.console import fail, reporter, say
 from likeness.errors import LikenessError, OutputError
 from likeness.progress import Progress
@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_maps.add_commands(commands, _whole, _free)
     cli_weights.add_commands(commands)
     cli_train.add_commands(commands, _whole)
+    cli_compare.add_commands(commands, _whole)
 
     c = commands.add_parser("serve", help="the HTTP service that Blender talks to")
     c.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine only)")

@@ -18,9 +18,9 @@ LAYERS = [
     {"methods", "maps", "video"},
     {"assemble", "package"},
     {"pipeline", "rig", "training"},
-    {"blend", "sheet"},
+    {"blend", "compare", "sheet"},
     {"console", "doctor"},
-    {"service", "cli_maps", "cli_weights", "cli_train"},
+    {"service", "cli_maps", "cli_weights", "cli_compare", "cli_train"},
     {"cli"},
 ]
 """From the bottom up; a module imports from its own layer or from below."""
