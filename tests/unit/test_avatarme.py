@@ -70,8 +70,8 @@ def test_the_public_names_are_kept() -> None:
     assert {
         "sub_mean.weight",
         "head.0.bias",
-        "body.9.body.19.body.3.conv_du.2.weight",
-        "body.9.body.20.weight",
+        "body.1.body.2.body.3.conv_du.2.weight",
+        "body.1.body.3.weight",
     } <= names
     assert {"body.2.weight", "tail.0.4.weight", "tail.1.bias", "add_mean.bias"} <= names
 
