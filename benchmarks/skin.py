@@ -23,7 +23,8 @@ it was measured, else from "known_shape":
     gain_over_unwrap  1 - ours / the raw unwrap's (photo laid out, its light left in) on the same seen texels
     light_consistency CIEDE2000 between one person's albedos made under different lights, ours and the raw unwrap's
     specular_r, normal_deg, relief_mm    correlation of gloss, angle and RMS against the truth; "flat" is no relief
-    seam_step         largest relative step of albedo across an edge of the UVs' cut, mean over photos
+    seam_step         relative step of albedo across the cut of the UVs, mean along it; painted hair
+        gives even the truth one, seam_step_truth
     worst_lit_descriptor    largest face descriptor distance between a real photo and its lit re-render (--real)
 and the sheets skin_known_shape.png and skin_photo.png to look at.
 """
@@ -59,7 +60,7 @@ FIGURES = ("delta_e_seen", "delta_e_mirrored", "delta_e_filled", "delta_e_shown"
 TOP = (
     *FIGURES, *(f"{name}_scaled" for name in FIGURES), *(f"{name}_p95" for name in FIGURES),
     "worst_tone", "worst_tone_ratio", "gain_over_unwrap", "gain_over_unwrap_scaled", "si_mse", "specular_r",
-    "normal_deg", "normal_flat_deg", "relief_mm", "relief_flat_mm", "seam_step",
+    "normal_deg", "normal_flat_deg", "relief_mm", "relief_flat_mm", "seam_step", "seam_step_truth",
 )  # fmt: skip
 
 

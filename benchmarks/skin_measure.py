@@ -249,6 +249,7 @@ def compare(ours: Maps, raw: Floats, truth: Truth, really: Bools) -> dict[str, A
     row |= {f"share_{name}": float((weight * where).sum()) / total for name, where in masks.items() if name != "all"}
     row["share_seen_wrongly"] = float((seen * ~really).sum() / max(float(seen.sum()), 1e-12))
     row["seam_step"] = seam_step(ours.albedo, truth.seams)
+    row["seam_step_truth"] = seam_step(truth.albedo, truth.seams)
     row["specular_r"] = correlation(ours.specular, truth.specular, weight)
     flat = np.broadcast_to(np.array([0, 0, 1], np.float32), truth.normal.shape)
     row["normal_deg"] = spread(normal_angle(ours.normal, truth.normal), seen).mean

@@ -250,12 +250,14 @@ def test_a_photo_laid_out_shows_what_faces_it_and_the_mean_elsewhere(anny_head) 
     assert right.mean() < back.mean() < left.mean()
 
 
-def test_steps_across_the_cut_are_told(anny_head) -> None:
-    edges = skin_seam.seams(anny_head)
-    assert len(edges) > 20  # up the back of the head
-    assert edges[:, 0, :, 0] == pytest.approx(1 - edges[:, 1, :, 0], abs=1e-5)  # the layout is symmetric
-    even = np.full((64, 64, 3), 0.3, np.float32)
-    assert skin_seam.seam_step(even, edges) == 0
+def test_steps_across_the_cut_are_told_and_grain_is_none(anny_head) -> None:
+    cut = skin_seam.seams(anny_head)
+    assert len(cut) > 20  # up the back of the head
+    assert cut[:, 0, :, 0] == pytest.approx(1 - cut[:, 1, :, 0], abs=1e-5)  # the layout is symmetric
+    even = np.full((256, 256, 3), 0.3, np.float32)
+    assert skin_seam.seam_step(even, cut) < 1e-6
     odd = even.copy()
-    odd[:, 32:] *= 1.02
-    assert skin_seam.seam_step(odd, edges) == pytest.approx(0.0198, abs=2e-4)
+    odd[:, 128:] *= 1.02
+    assert skin_seam.seam_step(odd, cut) == pytest.approx(0.0198, abs=2e-4)
+    grain = even * np.exp(rng().normal(0, 0.2, (256, 256, 1))).astype(np.float32)
+    assert skin_seam.seam_step(grain, cut) < 0.02
