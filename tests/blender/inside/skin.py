@@ -163,8 +163,8 @@ def test_specular_albedo_is_measured_by_its_mean(shoot: Shoot) -> None:
 
 
 def test_wrinkles_bend_both_normals(shoot: Shoot, material: bpy.types.Material) -> None:
-    """Heights of half a millimetre, in waves of 4 mm; the ball's texture runs round its equator."""
-    rows = 0.0005 * np.sin(np.arange(256) / 256 * 150 * 2 * np.pi)
+    """Waves of 16 mm, three pixels, round the ball's equator."""
+    rows = 0.001 * np.sin(np.arange(256) / 256 * 40 * 2 * np.pi)
     image = bpy.data.images.new("waves", 256, 256, float_buffer=True)
     image.colorspace_settings.name = "Non-Color"
     pixels = np.ones((256, 256, 4), np.float32)
