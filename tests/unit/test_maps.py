@@ -84,7 +84,7 @@ def test_background_never_enters_the_skin(head: HeadModel) -> None:
     light = light_of(made[0])
     neck, face = light[inside & (p[..., 1] < 0.03)], light[cheek(head)]
     assert neck.mean(0) == pytest.approx(face.mean(0), rel=0.1)
-    assert face.mean(0) == pytest.approx(SKIN, rel=0.4), "skin, whatever the exposure"
+    assert np.abs(np.log(face.mean(0) / SKIN)).max() < 0.7, "skin, whatever the exposure"
 
 
 def test_the_unseen_side_mirrors_the_seen_one(head: HeadModel) -> None:

@@ -78,7 +78,7 @@ def test_light_is_found_and_taken_off(head: HeadModel) -> None:
     random = np.random.default_rng(1)
     log[random.random(log.shape[:2]) < 0.1] -= 2
     light = fit_light(log, seen, atlas, transfer)
-    left = np.log(shaded) - light.correction(transfer)
+    left = np.log(shaded) - light.correction(light.shading(transfer))
     front = head.template.numpy()[:, 2] > 0.04
     assert np.std(np.log(shaded[front]), axis=0).min() > 0.15
     assert np.std(left[front], axis=0).max() < 0.05
@@ -87,7 +87,7 @@ def test_light_is_found_and_taken_off(head: HeadModel) -> None:
 def test_light_without_evidence_is_even(head: HeadModel) -> None:
     atlas, transfer = atlas_of(head, "Skin", 256), transfer_of(head)
     light = fit_light(np.zeros((256, 256, 3), np.float32), np.zeros((256, 256), np.float32), atlas, transfer)
-    assert np.isfinite(light.correction(transfer)).all()
+    assert np.isfinite(light.correction(light.shading(transfer))).all()
 
 
 def test_fields_join_what_is_known(head: HeadModel) -> None:

@@ -20,7 +20,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BLOOD_RANGE", "MELANIN_RANGE", "axes", "reflectance"]
+__all__ = ["BLOOD_RANGE", "MELANIN_RANGE", "axes", "pigment_in", "reflectance"]
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +44,9 @@ OXYGEN = 0.75
 HAEMOGLOBIN = 150.0 / 64500  # moles per litre of blood
 INNER = 3.25
 """Jensen's A: what the boundary throws back inside, for a refractive index of 1.4."""
+
+LEFT, PATCHY, FLUSHED, ODD = 0.2, 0.12, 0.5, 0.02
+"""Deviations over a face of the log light that a fit leaves, of the logs of melanin and blood, and of anything else."""
 
 WAVES = np.arange(400, 701, 10.0)  # nanometres
 # Molar extinction, 1/(cm M), every 10 nm from 400 to 700.
@@ -91,6 +94,19 @@ def axes(melanin: float, blood: float) -> Floats:
     )
     change: Floats = (at[1:] - at[0]) / step
     return change
+
+
+def pigment_in(away: NDArray[np.float32], melanin: float, blood: float) -> NDArray[np.float32]:
+    """What of slow changes of log colour is the skin's; light that was left, which is grey, is the rest.
+
+    Args:
+        away: (..., 3) log colours on top of plain skin, whose amounts of melanin and blood are given.
+    """
+    sources = np.vstack([np.ones(3), axes(melanin, blood)]) * np.array([LEFT, PATCHY, FLUSHED])[:, None]
+    shared = np.linalg.inv(sources.T @ sources + ODD**2 * np.eye(3))
+    # Of each source the likeliest amount, and of these the pigments.
+    kept: NDArray[np.float32] = (away @ (shared @ sources[1:].T @ sources[1:])).astype(np.float32)
+    return kept
 
 
 @cache

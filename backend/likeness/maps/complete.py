@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from likeness.heads.base import HeadModel
 from likeness.maps.atlas import Atlas, enlarge
+from likeness.maps.chromophores import pigment_in
 from likeness.maps.field import Surface
 from likeness.maps.folds import folds_in
 from likeness.maps.fuse import SMOOTH, Fused
 from likeness.maps.lips import matt_lips
 from likeness.maps.places import HeadFrame, smoothstep
+from likeness.maps.tone import tone_of
 
 __all__ = ["Whole", "complete"]
 
@@ -162,15 +164,10 @@ def _base(fused: Fused, head: HeadModel, frame: HeadFrame, surface: Surface) -> 
     mean = (mean * weight[:, None] + typical * pull[:, None]) / (weight + pull)[:, None]
     base = surface.spread(mean.astype(np.float32), (weight + pull).astype(np.float32), SMOOTH, typical)
 
-    # What is left of slow light and shade: kept in the face, where it shapes cheeks and eyes; hardly elsewhere.
+    # Slow changes that are grey are light and shade that was left; what melanin and blood do is skin, in the face.
     p = frame.points
     inner = smoothstep(-2.0, -1.5, p[:, 1]) * smoothstep(0.2, 0.6, p[:, 2] + 0.9)
-    keep = (0.3 + 0.25 * inner)[:, None]
-    away = base - typical
-    grey = away.mean(1, keepdims=True)
-    even = (
-        typical
-        + np.clip(keep * grey, -0.35, 0.25)
-        + np.clip((0.25 + 0.5 * inner)[:, None] * (away - grey), -0.12, 0.12)
-    )
+    plain = tone_of(typical.astype(np.float64), [])
+    own = pigment_in(base - typical, plain.melanin, plain.blood)
+    even = typical + (0.4 + 0.6 * inner)[:, None] * np.clip(own, -0.5, 0.3)
     return even.astype(np.float32), typical.astype(np.float32)

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from likeness.maps.atlas import Atlas, enlarge
+from likeness.maps.chromophores import pigment_in
 from likeness.maps.field import Surface
 from likeness.maps.highlights import gloss_in
+from likeness.maps.light import Light, fit_light
 from likeness.maps.lips import lip_colour
 from likeness.maps.places import smoothstep
 from likeness.maps.skin import SkinSeen
+from likeness.maps.sun import find_sun
+from likeness.maps.tone import tone_of
+from likeness.maps.transfer import Beams
 from likeness.maps.unwrap import Unwrapped
 
 __all__ = ["Fused", "Layer", "fuse", "make_layer"]
@@ -22,6 +28,11 @@ Floats = NDArray[np.float32]
 
 SMOOTH = 0.008
 """Metres: slower changes of colour are the base, faster ones detail."""
+TURNS = 2
+CLIPPED = (0.7, 0.95)
+"""Linear light of the brightest channel from which on a camera shows less than there is."""
+HARD = 2.0
+"""Log light that a lamp's shadow differs by from the usual."""
 LID = (-0.22, 0.05)
 """Bounds of the log luminance of lids' folds on top of the skin."""
 LASHES = (-0.8, -0.4)
@@ -40,7 +51,7 @@ class Layer:
         skin: where it shows skin.
         weight: (L, L) float32: shows skin and shows it well.
         bare: (L, L) float32: the same without lips, brows and lids.
-        shading: (V, 3) log colours of the light, to subtract.
+        light: the photo's, the shape of its lamp included; shading: (L, L, 3) log colours of it, to subtract.
         gloss: (L, L, 3) log colours of gloss, to subtract.
         base: (V, 3) log colours of bare skin, smooth; known: (V,) square metres of evidence.
     """
@@ -49,6 +60,7 @@ class Layer:
     skin: SkinSeen
     weight: Floats
     bare: Floats
+    light: Light
     shading: Floats
     gloss: Floats
     base: Floats
@@ -78,14 +90,25 @@ class Fused:
     lips: Floats
 
 
-def make_layer(photo: Unwrapped, skin: SkinSeen, atlas: Atlas, transfer: Floats, surface: Surface) -> Layer:
-    """Free a photo of its light and gloss."""
+def make_layer(
+    photo: Unwrapped,
+    skin: SkinSeen,
+    atlas: Atlas,
+    beams: Beams,
+    surface: Surface,
+    vertices: Floats,
+    triangles: torch.Tensor,
+) -> Layer:
+    """Free a photo of its light and gloss.
+
+    Args:
+        vertices: (V, 3) metres, the head as the photo shows it; triangles: (T, 3) of what throws shadows.
+    """
     weight = photo.weight * skin.share
     features = np.maximum.reduce([photo.areas[n] for n in FEATURES])
     bare = weight * (1 - features)
-    shading = skin.colour.light.correction(transfer)
-    matt = photo.log - atlas.texels(shading)
-    prior = np.log(np.maximum(skin.colour.light.level, 1e-3)).astype(np.float32)
+    light = skin.colour.light
+    prior = np.log(np.maximum(light.level, 1e-3)).astype(np.float32)
 
     def base_of(log: Floats, weight: Floats) -> tuple[Floats, Floats]:
         evidence = weight * atlas.area
@@ -93,11 +116,28 @@ def make_layer(photo: Unwrapped, skin: SkinSeen, atlas: Atlas, transfer: Floats,
         mean = atlas.vertices(log * evidence[..., None]) / np.maximum(known, 1e-12)[:, None]
         return surface.spread(mean, known, SMOOTH, prior), known
 
+    # Light and skin in turn: what is red or brown stays with the skin, what is grey goes to the light.
+    true = bare * (1 - 0.85 * smoothstep(*CLIPPED, np.exp(photo.log.max(-1))))
+    plain = tone_of(np.log(np.maximum(light.level, 1e-3)), [])
+    for _ in range(TURNS):
+        smooth = base_of(photo.log - light.correction(atlas.texels(light.shading(beams.transfer))), bare)[0]
+        own = atlas.texels(pigment_in(smooth - prior, plain.melanin, plain.blood))
+        light = fit_light(photo.log - own, true, atlas, beams.transfer)
+    sun = find_sun(photo.log - own, true, atlas, beams, light, vertices, triangles)
+    if sun is None:
+        shading = light.correction(atlas.texels(light.shading(beams.transfer)))
+    else:
+        shading = light.correction(sun.shading, HARD)
+        light = Light(sun.coefficients(), light.level)
+        weight, bare = weight * sun.trust, bare * sun.trust
+    matt = photo.log - shading
+    prior = np.log(np.maximum(light.level, 1e-3)).astype(np.float32)
+
     first = base_of(matt, bare)[0]
     gloss = gloss_in(matt, atlas.texels(first), weight * (1 - photo.areas["eyes"]))
     # What shone most is known least.
     base, known = base_of(matt - gloss, bare * weight * np.exp(-4 * gloss.mean(-1)))
-    return Layer(photo, skin, weight, bare, shading, gloss, base, known)
+    return Layer(photo, skin, weight, bare, light, shading, gloss, base, known)
 
 
 def fuse(layers: list[Layer], small: Atlas, atlas: Atlas, surface: Surface) -> Fused:
@@ -112,7 +152,7 @@ def fuse(layers: list[Layer], small: Atlas, atlas: Atlas, surface: Surface) -> F
     size = (atlas.size, atlas.size)
     for layer, share in zip(layers, _shares(layers), strict=True):
         detail = layer.photo.colours(atlas)
-        detail -= enlarge(small.texels(layer.shading + layer.base) + layer.gloss, small, atlas)
+        detail -= enlarge(layer.shading + small.texels(layer.base) + layer.gloss, small, atlas)
         here = np.minimum(cv2.resize(layer.weight, size, interpolation=cv2.INTER_LINEAR), atlas.inside)
         if len(layers) == 1:
             total, seen = detail, here
@@ -143,7 +183,7 @@ def _features(layers: list[Layer], atlas: Atlas, surface: Surface) -> tuple[Floa
     colours, weights = [], []
     for layer in layers:
         areas = layer.photo.areas
-        on_top = layer.photo.log - layer.gloss - atlas.texels(layer.shading + layer.base)
+        on_top = layer.photo.log - layer.gloss - layer.shading - atlas.texels(layer.base)
         # Both areas hold their openings, so they reach inside.
         there = layer.photo.weight * atlas.area
         share = layer.weight * smoothstep(*LASHES, on_top.mean(-1)) * (1 - areas["brows"]) * atlas.area
@@ -172,7 +212,7 @@ def _gains(layers: list[Layer]) -> list[Floats]:
         if use.sum() > 50:
             gain = np.median((layers[best].base - layer.base)[use], axis=0)
         else:
-            gain = np.log(layers[best].skin.colour.light.level / layer.skin.colour.light.level)
+            gain = np.log(layers[best].light.level / layer.light.level)
         gains.append(gain.astype(np.float32))
     return gains
 

@@ -9,13 +9,17 @@ from numpy.typing import NDArray
 
 from likeness.maps.atlas import Atlas
 
-__all__ = ["Light", "fit_light"]
+__all__ = ["STIFF", "Light", "fit_light", "robust", "seen_light"]
 
 Floats = NDArray[np.float32]
 
 STIFF = np.array([0.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0, 3.0])
 """How much a coefficient of each degree costs: faces show half a sphere, so the rest must not run wild."""
 ROUNDS = 6
+MOST = 1.1
+"""Log light that soft light on a face differs by from the usual."""
+FAR_OFF = 0.7
+"""Log light from which on something is no skin, however far it is off."""
 TINT = 0.06
 """Share of the mean light by which its colour may differ from one side to the other."""
 
@@ -43,42 +47,53 @@ class Light:
         relative: NDArray[np.float64] = self.coefficients / np.maximum(self.level, 1e-3)
         return relative
 
-    def correction(self, transfer: Floats) -> Floats:
-        """Log of the shading relative to the level, (V, 3): what is to be taken off the photo.
+    def correction(self, shading: Floats, most: float = MOST) -> Floats:
+        """Log of a shading (..., 3) relative to the level: what is to be taken off the photo.
 
-        Bounded, and tinted no more than real light on a face is.
+        Bounded, to `most` either way, and tinted no more than real light on a face is.
         """
-        log = np.log(self.shading(transfer) / self.level.astype(np.float32))
-        grey = log.mean(1, keepdims=True)
-        result: Floats = 1.1 * np.tanh(grey / 1.1) + np.clip(0.7 * (log - grey), -0.2, 0.2)
+        log = np.log(np.maximum(shading / self.level.astype(np.float32), 0.05))
+        grey = log.mean(-1, keepdims=True)
+        result: Floats = most * np.tanh(grey / most) + np.clip(0.7 * (log - grey), -0.2, 0.2)
         return result
 
 
 def fit_light(log: Floats, weight: Floats, atlas: Atlas, transfer: Floats) -> Light:
     """Fit the light to log colours (L, L, 3) where weight (L, L) says that there is bare skin."""
-    total = atlas.vertices(weight * atlas.area)
-    used = total > 1e-3 * total.max() if total.max() > 0 else np.zeros(len(total), bool)
+    used, total, seen = seen_light(log, weight, atlas)
     if used.sum() < 20:
         level = np.full(3, 0.3) if not used.any() else np.exp(_mean(log, weight))
         first = np.zeros((9, 3))
         first[0] = level / 0.282095
         return Light(first, level)
-    sums = atlas.vertices(np.exp(log) * (weight * atlas.area)[..., None])[used]
-    seen = (sums / total[used, None]).astype(np.float64)
     basis = transfer[used].astype(np.float64)
-    level = np.array([_median(seen[:, c], total[used]) for c in range(3)])
-    coefficients = np.zeros((9, 3))
-    for channel in range(3):
-        goal = seen[:, channel] / level[channel]
-        w = total[used] / total[used].mean()
-        for _ in range(ROUNDS):
-            normal = (basis * w[:, None]).T @ basis + np.diag(STIFF) * 2e-3 * w.sum()
-            x = np.linalg.solve(normal + 1e-9 * np.eye(9), (basis * w[:, None]).T @ goal)
-            rest = goal - basis @ x
-            spread = max(1.48 * float(np.median(abs(rest))), 0.02)
-            w = total[used] / total[used].mean() / (1 + (rest / (2 * spread)) ** 2)
-        coefficients[:, channel] = x * level[channel]
-    return Light(_plainly_tinted(coefficients / level) * level, level)
+    level = np.array([_median(seen[:, c], total) for c in range(3)])
+    found = [robust(basis, seen[:, c] / level[c], total, STIFF)[0] for c in range(3)]
+    return Light(_plainly_tinted(np.stack(found, 1)) * level, level)
+
+
+def seen_light(log: Floats, weight: Floats, atlas: Atlas) -> tuple[NDArray[np.bool_], Floats, NDArray[np.float64]]:
+    """Vertices (V,) bool that a photo shows, N of them; their weights (N,) of mean 1, and linear colours (N, 3)."""
+    total = atlas.vertices(weight * atlas.area)
+    used = total > 1e-3 * total.max() if total.max() > 0 else np.zeros(len(total), bool)
+    sums = atlas.vertices(np.exp(log) * (weight * atlas.area)[..., None])[used]
+    seen = (sums / np.maximum(total[used, None], 1e-12)).astype(np.float64)
+    return used, total[used] / max(float(total[used].mean()), 1e-12) if used.any() else total[used], seen
+
+
+def robust(
+    basis: NDArray[np.float64], goal: NDArray[np.float64], weight: Floats, stiff: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Coefficients (K,) of a basis (N, K) that meet the goal (N,) where most of it can be met, by reweighted least
+    squares, and the weighted mean of how far the logarithm is off, at most `FAR_OFF` each."""
+    w = weight.astype(np.float64)
+    for _ in range(ROUNDS):
+        normal = (basis * w[:, None]).T @ basis + np.diag(stiff) * 2e-3 * w.sum()
+        x = np.linalg.solve(normal + 1e-9 * np.eye(len(stiff)), (basis * w[:, None]).T @ goal)
+        rest = abs(goal - basis @ x)
+        w = weight / (1 + (rest / (2 * max(1.48 * float(np.median(rest)), 0.02))) ** 2)
+    off = abs(np.log(np.maximum(basis @ x, 0.05) / np.maximum(goal, 0.05)))
+    return x, float((np.minimum(off, FAR_OFF) * weight).sum() / weight.sum())
 
 
 def _plainly_tinted(light: NDArray[np.float64]) -> NDArray[np.float64]:

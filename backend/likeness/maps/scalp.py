@@ -64,7 +64,7 @@ def hair_of(layers: list[Layer], atlas: Atlas, frame: HeadFrame, surface: Surfac
         seen = layer.photo.weight * atlas.area
         evidence += atlas.vertices(seen)
         hair += atlas.vertices(seen * layer.skin.hair)
-        log = layer.photo.log - atlas.texels(layer.shading)
+        log = layer.photo.log - layer.shading
         colours.append(log[(place > 0.8) & (layer.photo.weight > 0.3) & (layer.skin.hair > 0.7)])
         brows.append(log[layer.photo.areas["brows"] * layer.photo.weight > 0.5])
     share = hair / np.maximum(evidence, 1e-12)

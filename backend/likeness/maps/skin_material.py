@@ -21,9 +21,9 @@ from likeness.maps.places import HeadFrame, smoothstep
 from likeness.maps.relief import height_of, micro_relief, normals_of
 from likeness.maps.scalp import Hair, hair_of, stubble
 from likeness.maps.skin import find_skin
-from likeness.maps.tone import Tone, tone_of, white_of
-from likeness.maps.transfer import transfer_of
-from likeness.maps.unwrap import unwrap
+from likeness.maps.tone import Tone, tone_of, whites_of
+from likeness.maps.transfer import beams_of
+from likeness.maps.unwrap import posed_vertices, unwrap
 from likeness.methods.base import Reconstruction, Settings
 from likeness.progress import Progress
 
@@ -58,18 +58,21 @@ def skin_material(
     size = settings.texture_size
     small = atlas_of(head, "Skin", min(SMALL, size))
     with ThreadPoolExecutor(1) as pool:  # the two slowest, side by side
-        shadows = pool.submit(transfer_of, head)
+        shadows = pool.submit(beams_of, head)
         full = atlas_of(head, "Skin", size)
-        transfer = shadows.result()
+        beams = shadows.result()
     surface = Surface(reconstruction.vertices, head.triangles[material_triangles(head, "Skin")])
     left, right = (reconstruction.joints[head.joint_names.index(n)] for n in ("eye.L", "eye.R"))
     frame = HeadFrame.of(reconstruction.vertices, left, right)
 
+    solid = head.triangles[~head.region("lashes", "wet")]
     layers: list[Layer] = []
     for i, view in enumerate(reconstruction.views):
         progress("maps", 0.05 + 0.3 * i / len(reconstruction.views), f"Reading {view.face.photo.path.name}")
         photo = unwrap(reconstruction, view, small)
-        layers.append(make_layer(photo, find_skin(photo, small, transfer), small, transfer, surface))
+        posed = posed_vertices(reconstruction, view).numpy()
+        skin = find_skin(photo, small, beams.transfer)
+        layers.append(make_layer(photo, skin, small, beams, surface, posed, solid))
     progress("maps", 0.4, "Joining the photos")
     fused = fuse(layers, small, full, surface)
     hair = hair_of(layers, small, frame, surface, settings.seed)
@@ -77,11 +80,11 @@ def skin_material(
     whole = complete(fused, head, frame, small, full, surface)
     progress("maps", 0.75, "Pores, relief and gloss")
     sharp = max(layer.photo.scale for layer in layers)
-    tone = _tone(reconstruction, layers, whole)
+    tone = _tone(reconstruction, layers, whole, small)
     shift = (tone.colour - whole.typical).astype(np.float32)
     whole = replace(whole, base=whole.base + shift, typical=whole.typical + shift)
     hair = replace(hair, colour=hair.colour + shift)
-    lights = tuple(layer.skin.colour.light.relative() * np.exp(-shift.astype(np.float64)) for layer in layers)
+    lights = tuple(layer.light.relative() * np.exp(-shift.astype(np.float64)) for layer in layers)
     broad = reconstruction.maps.get(DISPLACEMENT)
     material = _paint(fused, whole, hair, frame, small, full, sharp, broad, settings.seed)
     material.values["melanin"], material.values["blood"] = round(tone.melanin, 4), round(tone.blood, 4)
@@ -89,14 +92,24 @@ def skin_material(
     return material, hair, lights
 
 
-def _tone(reconstruction: Reconstruction, layers: list[Layer], whole: Whole) -> Tone:
+def _tone(reconstruction: Reconstruction, layers: list[Layer], whole: Whole, small: Atlas) -> Tone:
     """The person's plain skin, whose absolute level and colour are the likeliest for what the photos show."""
-    whites = []
+    whites, metered = [], []
+    # The square's left half shows the head's right.
+    right = np.arange(small.size) < small.size // 2
     for view, layer in zip(reconstruction.views, layers, strict=True):
-        white = white_of(view)
-        if white is not None:
-            whites.append(white - np.log(np.maximum(layer.skin.colour.light.level, 1e-3)) + whole.typical)
-    return tone_of(whole.typical.astype(np.float64), whites)
+        known = layer.known > 0.3 * layer.known.max()
+        gain = whole.typical - np.median(layer.base[known], axis=0)
+        for white, side in zip(whites_of(view), (right, ~right), strict=True):
+            around = layer.photo.areas["lids"] * layer.photo.weight * side
+            if white is not None and around.sum() > 1:
+                shade = (layer.shading * around[..., None]).sum((0, 1)) / around.sum()
+                whites.append(white - shade + gain)
+        light = np.exp(layer.photo.log) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+        weight = layer.photo.weight * layer.skin.share * layer.photo.areas["oval"]
+        if weight.sum() > 1:
+            metered.append(float(np.log((light * weight).sum() / weight.sum()) + gain.mean()))
+    return tone_of(whole.typical.astype(np.float64), whites, float(np.mean(metered)) if metered else None)
 
 
 def _paint(

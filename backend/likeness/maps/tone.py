@@ -19,7 +19,7 @@ from likeness.maps.eyes import RINGS, WHITE
 from likeness.maps.unwrap import log_light
 from likeness.methods.base import View
 
-__all__ = ["Tone", "tone_of", "white_of"]
+__all__ = ["Tone", "tone_of", "whites_of"]
 
 Floats = NDArray[np.float64]
 
@@ -29,8 +29,10 @@ WARM, GREEN = 0.13, 0.035
 """Deviations of the log tint of light, along red minus blue and along green, both axes of unit length."""
 USUAL_BLOOD, BLOODY = 0.012, 0.4
 """Median share of blood in plain skin, and the deviation of its logarithm."""
-SHADED, WHITENESS, STAINED = -0.45, 0.4, 0.06
-"""Log light that reaches the white of an eye against the face's, its deviation, and that of the white's tint."""
+SHADED = np.array([-0.26, -0.35, -0.44])
+"""Log light that reaches the white of an eye between its lids, which redden it, against the skin around."""
+WHITENESS, STAINED = 0.45, 0.08
+"""Deviations of its mean, and of its tint along `WARM`'s and `GREEN`'s axes."""
 PALER = 0.14
 """How much less red than blue, in log light over the root of two, the white of an eye is at least than the skin."""
 DOUBT = 0.02
@@ -57,25 +59,31 @@ class Tone:
     tint: Floats
 
 
-def tone_of(shown: Floats, whites: list[Floats]) -> Tone:
+def tone_of(shown: Floats, whites: list[Floats], metered: float | None = None) -> Tone:
     """The likely skin under a photo's colours.
 
     Args:
         shown: (3,) log of linear light of plain skin as the photo shows it, evenly lit.
-        whites: (3,) each, log of linear light of an eye's white beside it, see `white_of`.
+        whites: (3,) each, log of linear light of an eye's white under the same light, see `whites_of`.
+        metered: log of the face's mean luminance as the camera saw it, light and shade together; that of `shown` where
+            it is not given.
     """
     melanin, blood, colour, weight = _skins()
     rest = shown - colour
-    metered = (1 - METERED) * np.log(np.exp(colour) @ _LUMINANCE) + METERED * np.log(MIDDLE)
-    cost = ((np.log(np.exp(shown) @ _LUMINANCE) - metered) / EXPOSED) ** 2
+    metered = float(np.log(np.exp(shown) @ _LUMINANCE)) if metered is None else metered
+    usual = (1 - METERED) * np.log(np.exp(colour) @ _LUMINANCE) + METERED * np.log(MIDDLE)
+    cost = ((metered - usual) / EXPOSED) ** 2
     cost = cost + (rest @ _WARM / WARM) ** 2 + (rest @ _GREEN / GREEN) ** 2
     whites = [white for white in whites if (shown - white) @ _WARM > PALER]
     if whites:
-        # All photos show the same eyes, so many tell little more than one.
-        away = rest - (np.mean(whites, axis=0) - np.log(WHITE))
-        apart = ((away.mean(-1) + SHADED) / WHITENESS) ** 2
-        apart += (away @ _WARM / STAINED) ** 2 + (away @ _GREEN / STAINED) ** 2
-        cost = cost - 2 * np.log(np.exp(-0.5 * apart) + DOUBT)
+        # One eye that tells the truth is enough, and many tell little more.
+        likely = np.zeros(len(colour))
+        for white in whites:
+            away = rest - (white - SHADED - np.log(WHITE))
+            apart = (away.mean(-1) / WHITENESS) ** 2
+            apart += (away @ _WARM / STAINED) ** 2 + (away @ _GREEN / STAINED) ** 2
+            likely += np.exp(-0.5 * apart) / len(whites)
+        cost = cost - 2 * np.log(likely + DOUBT)
     share = weight * np.exp(-0.5 * (cost - cost.min()))
     share /= share.sum()
     mean = share @ colour
@@ -84,10 +92,10 @@ def tone_of(shown: Floats, whites: list[Floats]) -> Tone:
     )
 
 
-def white_of(view: View) -> Floats | None:
-    """(3,) log of linear light of the whites of the eyes in a photo, None where it shows too little of them."""
+def whites_of(view: View) -> tuple[Floats | None, Floats | None]:
+    """(3,) log of linear light of the white of the right eye and of the left, None where a photo shows too little."""
     landmarks, photo = view.face.landmarks, view.face.photo.pixels
-    found = []
+    found: list[Floats | None] = []
     for centre, ring, lids in RINGS:
         middle = landmarks[centre, :2]
         radius = float(np.linalg.norm(landmarks[list(ring), :2] - middle, axis=1).mean())
@@ -95,21 +103,22 @@ def white_of(view: View) -> Floats | None:
         low = np.maximum(np.floor(outline.min(0)), 0).astype(int)
         high = np.minimum(np.ceil(outline.max(0)).astype(int) + 1, photo.shape[1::-1])
         if (high - low).min() < 3:
+            found.append(None)
             continue
         inside = np.zeros((high - low)[::-1], np.uint8)
         cv2.fillPoly(inside, [np.rint((outline - low - 0.5) * 8).astype(np.int32)], 1, cv2.LINE_8, 3)
         inside = cv2.erode(inside, np.ones((3, 3), np.uint8))
         y, x = np.mgrid[low[1] : high[1], low[0] : high[0]] + 0.5
         away = np.hypot(x - middle[0], y - middle[1])
-        found.append(photo[low[1] : high[1], low[0] : high[0]][(inside > 0) & (away > 1.2 * radius)])
-    pixels = log_light(np.concatenate(found)) if found else np.zeros((0, 3), np.float32)
-    if len(pixels) < FEWEST:
-        return None
-    # Above the median lie neither lashes nor lids, and below the last tenth no mirrored lamps.
-    bright = pixels.mean(1)
-    kept = pixels[(bright >= np.percentile(bright, 50)) & (bright <= np.percentile(bright, 90))]
-    white: Floats = np.median(kept, axis=0).astype(np.float64)
-    return white
+        pixels = log_light(photo[low[1] : high[1], low[0] : high[0]][(inside > 0) & (away > 1.2 * radius)])
+        if len(pixels) < FEWEST:
+            found.append(None)
+            continue
+        # Above the median lie neither lashes nor lids, and below the last tenth no mirrored lamps.
+        bright = pixels.mean(1)
+        kept = pixels[(bright >= np.percentile(bright, 50)) & (bright <= np.percentile(bright, 90))]
+        found.append(np.median(kept, axis=0).astype(np.float64))
+    return found[0], found[1]
 
 
 @cache

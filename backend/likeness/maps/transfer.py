@@ -6,6 +6,7 @@ Source: Sloan, Kautz and Snyder, "Precomputed Radiance Transfer", SIGGRAPH 2002 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -19,7 +20,7 @@ from likeness.render.light import sh_basis
 from likeness.render.raster import rasterise
 from likeness.render.view import vertex_normals
 
-__all__ = ["transfer_of"]
+__all__ = ["Beams", "beams_of", "shadow_from", "transfer_of"]
 
 Floats = NDArray[np.float32]
 
@@ -31,7 +32,23 @@ SMOOTH = 0.006
 """Metres over which shadows are softened."""
 KEPT = 2
 
-_known: OrderedDict[str, Floats] = OrderedDict()
+
+@dataclass(frozen=True, eq=False)
+class Beams:
+    """Light from single directions.
+
+    Attributes:
+        directions: (K, 3) float32 unit, towards the light.
+        reach: (K, V) float32, the cosine to each where it is not shaded, else 0.
+        transfer: (V, 9), see `transfer_of`.
+    """
+
+    directions: Floats
+    reach: Floats
+    transfer: Floats
+
+
+_known: OrderedDict[str, Beams] = OrderedDict()
 _lock = Lock()
 
 
@@ -41,6 +58,11 @@ def transfer_of(head: HeadModel) -> Floats:
     The order of the coefficients is `likeness.render.light.sh_basis`'s, and without shadows so are the values. Made
     for the head's template, as people differ little in where their heads shade themselves.
     """
+    return beams_of(head).transfer
+
+
+def beams_of(head: HeadModel) -> Beams:
+    """The same light direction by direction, for the head's template."""
     with _lock:
         key = f"{head.name} {len(head.template)} {float(head.template.abs().sum()):.6f}"
         if key not in _known:
@@ -50,40 +72,58 @@ def transfer_of(head: HeadModel) -> Floats:
         return _known[key]
 
 
-def _make(head: HeadModel) -> Floats:
+def _make(head: HeadModel) -> Beams:
     vertices = head.template.float()
     solid = ~head.region("lashes", "wet")
     triangles = head.triangles[solid]
     normals = vertex_normals(vertices, triangles)
-    middle = (vertices.amin(0) + vertices.amax(0)) / 2
-    reach = float((vertices - middle).norm(dim=1).max())
     directions = _sphere(DIRECTIONS)
     lobes = torch.tensor([1, 2 / 3, 2 / 3, 2 / 3, 1 / 4, 1 / 4, 1 / 4, 1 / 4, 1 / 4])
     harmonics = sh_basis(directions) / lobes
-    total = torch.zeros(len(vertices), 9)
-    for direction, values in zip(directions, harmonics, strict=True):
-        cosine = (normals @ direction).clamp(min=0)
-        up = torch.tensor([0.0, 1.0, 0.0]) if abs(float(direction[1])) < 0.9 else torch.tensor([1.0, 0.0, 0.0])
-        right = torch.nn.functional.normalize(torch.linalg.cross(up, direction), dim=0)
-        over = torch.linalg.cross(direction, right)
-        arm = (vertices - middle) / reach
-        # Seen from the light: x right, y down, depth grows away from it.
-        points = torch.stack([arm @ right, -(arm @ over), -(arm @ direction)], 1)
-        points = (points + 1) * torch.tensor([SIDE / 2, SIDE / 2, 1.0]) + torch.tensor([0.0, 0.0, 1.0])
-        depth = rasterise(points, triangles, SIDE, SIDE).depth
-        column = points[:, 0].long().clamp(0, SIDE - 1)
-        row = points[:, 1].long().clamp(0, SIDE - 1)
-        # The farthest of the pixels around a vertex, lest its own slope shades it.
-        farthest = torch.nn.functional.max_pool2d(
-            torch.where(depth.isinf(), 9.0, depth)[None, None], 3, stride=1, padding=1
-        )[0, 0]
-        lit = points[:, 2] <= farthest[row, column] + BIAS / reach
-        total += (cosine * lit)[:, None] * values
-    sharp = (total * (4 * np.pi / DIRECTIONS / np.pi)).numpy()
+    beams = torch.stack(
+        [
+            (normals @ direction).clamp(min=0) * shadow_from(vertices, triangles, direction, vertices)
+            for direction in directions
+        ]
+    )
+    sharp = (torch.einsum("kv,kc->vc", beams, harmonics) * (4 * np.pi / DIRECTIONS / np.pi)).numpy()
     # Slits and nostrils take the light around them: what a photo shows there never fits that closely.
     surface = Surface(vertices.numpy(), triangles)
     open_air = smoothstep(0.5, 0.85, sharp[:, 0] / 0.282095)
-    return surface.spread(sharp, (open_air * surface.area).astype(np.float32), SMOOTH)
+    soft = surface.spread(sharp, (open_air * surface.area).astype(np.float32), SMOOTH)
+    return Beams(directions.numpy(), beams.numpy(), soft)
+
+
+def shadow_from(
+    vertices: torch.Tensor, triangles: torch.Tensor, direction: torch.Tensor, points: torch.Tensor, side: int = SIDE
+) -> torch.Tensor:
+    """(N,) float32: 1 where light from a direction reaches points (N, 3) near a mesh, 0 in its shadow.
+
+    Args:
+        vertices: (V, 3) metres; triangles: (T, 3); direction: (3,) unit, towards the light.
+        side: pixels across the mesh as the light sees it.
+    """
+    middle = (vertices.amin(0) + vertices.amax(0)) / 2
+    reach = float((vertices - middle).norm(dim=1).max())
+    up = torch.tensor([0.0, 1.0, 0.0]) if abs(float(direction[1])) < 0.9 else torch.tensor([1.0, 0.0, 0.0])
+    right = torch.nn.functional.normalize(torch.linalg.cross(up, direction), dim=0)
+    over = torch.linalg.cross(direction, right)
+
+    def seen(places: torch.Tensor) -> torch.Tensor:
+        # Seen from the light: x right, y down, depth grows away from it.
+        arm = (places - middle) / reach
+        flat = torch.stack([arm @ right, -(arm @ over), -(arm @ direction)], 1)
+        return (flat + 1) * torch.tensor([side / 2, side / 2, 1.0]) + torch.tensor([0.0, 0.0, 1.0])
+
+    depth = rasterise(seen(vertices), triangles, side, side).depth
+    # The farthest of the pixels around a point, lest its own slope shades it.
+    farthest = torch.nn.functional.max_pool2d(
+        torch.where(depth.isinf(), 9.0, depth)[None, None], 3, stride=1, padding=1
+    )[0, 0]
+    places = seen(points)
+    column = places[:, 0].long().clamp(0, side - 1)
+    row = places[:, 1].long().clamp(0, side - 1)
+    return (places[:, 2] <= farthest[row, column] + BIAS / reach).float()
 
 
 def _sphere(count: int) -> torch.Tensor:

@@ -17,7 +17,7 @@ from likeness.methods.base import Reconstruction, View
 from likeness.render.raster import rasterise
 from likeness.render.view import project, vertex_normals
 
-__all__ = ["Unwrapped", "gathered", "log_light", "unwrap"]
+__all__ = ["Unwrapped", "gathered", "log_light", "posed_vertices", "unwrap"]
 
 Floats = NDArray[np.float32]
 
