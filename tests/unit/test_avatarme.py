@@ -59,8 +59,8 @@ def test_a_translator_is_known_by_its_tensors(network: GlobalGenerator | LocalEn
 
 
 def test_the_public_names_are_kept() -> None:
-    with torch.device("meta"):
-        enhanced, plain, rcan = LocalEnhancer(3, 3), GlobalGenerator(3, 3), RCAN(groups=2, blocks=3, steps=(2, 2, 2))
+    enhanced, plain = LocalEnhancer(3, 3, features=2), GlobalGenerator(3, 3, features=2)
+    rcan = RCAN(features=8, groups=2, blocks=3, steps=(2, 2, 2))
     names = set(enhanced.state_dict())
     assert {"model.1.weight", "model.4.bias", "model.16.conv_block.1.weight", "model.24.conv_block.5.bias"} <= names
     assert {"model.34.weight", "model1_1.1.weight", "model1_1.4.weight", "model1_2.2.conv_block.5.weight"} <= names
