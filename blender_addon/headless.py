@@ -83,7 +83,7 @@ def run(job: dict[str, Any]) -> None:
 
 def turn(scene: Any, head: Any, *, folder: str, turning: str, quality: str) -> None:
     """Render a turntable."""
-    from likeness_addon.scene import turntable  # type: ignore[import-not-found]
+    from likeness_addon.scene import turntable
     from likeness_addon.scene.quality import TURNTABLES  # type: ignore[import-not-found]
 
     room = turntable.make_turntable(scene, head, turning=turning, quality=TURNTABLES[quality])
