@@ -116,10 +116,10 @@ def measure(part: str, options: argparse.Namespace) -> dict[str, Any]:
                 row, tile = _photo(person, truth, index, stand, head)
                 rows.append(row)
                 panels.append(tile)
-                write_sheet(panels, OUT / f"skin_{part}.png")
         if alike:
             consistency[f"tone {person.tone}"] = _agreement(person, truth, stands, head)
         print(f"Measured tone {person.tone}, {part}", flush=True)
+    write_sheet(panels, OUT / f"skin_{part}.png")
     return report(rows, consistency)
 
 
