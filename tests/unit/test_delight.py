@@ -89,7 +89,7 @@ def test_a_residual_is_laid_where_it_belongs_and_keeps_the_level(anny_head: Head
     assert np.corrcoef(made.residual[sure][:, 0], x[sure])[0, 1] > 0.95
     assert abs(made.residual[sure].mean()) < 0.1
     assert np.abs(made.residual[weight == 0]).max() == 0
-    assert made.highlight.max() == pytest.approx(1, abs=1e-5)
+    assert made.highlight.max() == pytest.approx(1, abs=1e-3)
     # Shading is taken per vertex as well, and means the same.
     slope = np.repeat(vertices[:, :1] * 5, 3, 1)
     by_vertex = de_light(anny_head, vertices, atlas, log, weight, slope, Says(8))

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from likeness.cli import main
 from likeness.errors import MethodError
 from likeness.heads.base import HeadModel
+from likeness.maps.delight import shipped_weights
 from likeness.networks.delight import DelightNet
 from likeness.progress import Cancelled, Progress
 from likeness.render.light import sh_basis
@@ -193,3 +194,13 @@ def _small(plain: object) -> object:
         plain(self, **({"batch": 2, "widths": (4, 6, 8)} | given))  # type: ignore[operator]
 
     return made
+
+
+def test_the_shipped_weights_take_off_light_that_a_solver_left(subject: Subject, tmp_path: Path) -> None:
+    network, told = DelightNet.load(shipped_weights())
+    paths = [tmp_path / "fresh.safetensors"]
+    save_file(piece(subject, np.random.default_rng(20261130), 8), paths[0])
+    found = score(network, paths)["all"]
+    assert found.network < 0.9 * found.solver
+    assert told["score"]["all"]["network"] < 0.9 * told["score"]["all"]["solver"]
+    assert shipped_weights().stat().st_size < 6e6

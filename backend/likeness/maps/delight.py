@@ -38,6 +38,10 @@ MOST = 1.2
 """Log colour by which the network may change a texel at most."""
 KNOWN = (0.02, 0.2)
 """Weight from which on a texel's colour is looked at, and fully."""
+BORDER = 3.5
+"""Pixels of the chart over which it fades towards the border of what was seen."""
+LEFT = 0.5
+"""Share of what it says of a finished map that is taken: on the bench's photos that is nearer to the truth than all."""
 DARKEST = -5.0  # log colour off the mean below which there is no skin
 
 
@@ -46,7 +50,7 @@ class Delit:
     """What the network says of a face, in the square of the skin's atlas.
 
     Attributes:
-        residual: (L, L, 3) float32, to add to the solver's log albedo; over what was seen its mean is 0 in each
+        residual: (L, L, 3) float32, to add to the solver's log albedo; over what was seen its median is 0 in each
             channel, so level and hue of the skin stay the solver's; 0 where nothing is known.
         highlight: (L, L) float32 in 0..1, the share of the light that the skin's surface mirrors. The residual has
             taken it off already.
@@ -125,8 +129,13 @@ def de_light(
     with torch.no_grad():
         residual, shine = network(torch.from_numpy(given)[None])
     change = residual[0].permute(1, 2, 0).numpy()
-    change -= (change * seen[..., None]).sum((0, 1)) / max(float(seen.sum()), 1e-6)
+    sure = seen > KNOWN[1]
+    if sure.any():
+        change -= np.median(change[sure], axis=0)
     known = smoothstep(*KNOWN, seen).astype(np.float32)
+    # Eyes and mouth are no borders of what was seen.
+    around = [cv2.GaussianBlur(p.astype(np.float32), (0, 0), BORDER) for p in (known * chart.covered, chart.covered)]
+    known = known * smoothstep(0.5, 1.0, around[0] / np.maximum(around[1], 1e-3)).astype(np.float32)
     change = np.clip(change, -MOST, MOST) * known[..., None]
     both = chart.laid_back(np.dstack([change, shine[0, 0].numpy() * known]), atlas)
     shown = smoothstep(*KNOWN, weight).astype(np.float32)
@@ -154,7 +163,7 @@ def freed(
     weight = cv2.resize(known, (small.size, small.size), interpolation=cv2.INTER_AREA) * small.inside
     log = log_light(shrunk)
     found = de_light(head, vertices, small, log, weight.astype(np.float32), np.zeros_like(log), network)
-    factor = cv2.resize(np.exp(found.residual), (side, side), interpolation=cv2.INTER_LINEAR)
+    factor = cv2.resize(np.exp(LEFT * found.residual), (side, side), interpolation=cv2.INTER_LINEAR)
     made = np.empty_like(albedo)
     for top in range(0, side, BAND):
         rows = np.s_[top : top + BAND]

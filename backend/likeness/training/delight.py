@@ -53,8 +53,8 @@ class Plan:
     """
 
     seed: int = 0
-    pieces: int = 18
-    steps: int = 1600
+    pieces: int = 17
+    steps: int = 750
     batch: int = 8
     rate: float = 1.5e-3
     widths: tuple[int, ...] = (16, 32, 64, 96)
