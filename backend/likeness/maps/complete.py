@@ -15,6 +15,7 @@ from likeness.maps.field import Surface
 from likeness.maps.folds import folds_in
 from likeness.maps.fuse import SMOOTH, Fused
 from likeness.maps.lips import matt_lips
+from likeness.maps.marks import marks_in
 from likeness.maps.places import HeadFrame, smoothstep
 from likeness.maps.tone import tone_of
 
@@ -72,13 +73,25 @@ def complete(fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atla
     there = atlas.flipped(seen)
     mirrored = missing * there
     if mirrored.max() > 0:
-        other = atlas.flipped(detail)
+        other = detail * (1 - _marks(detail, seen, fused, small))[..., None]
+        other = atlas.flipped(other)
         other *= missing[..., None]
         detail += other
     folds = enlarge(small.texels(fused.feature), small, atlas)
     folds *= (missing - mirrored)[..., None]
     detail += folds
     return Whole(base, typical, detail, seen, mirrored)
+
+
+def _marks(detail: Floats, seen: Floats, fused: Fused, small: Atlas) -> Floats:
+    """(S, S) in 0..1: moles and spots, which the other side need not have."""
+    side = (small.size, small.size)
+    features = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "lids", "nostrils", "eyes", "mouth")])
+    bare = cv2.resize(seen, side, interpolation=cv2.INTER_AREA) * (1 - features)
+    luminance = cv2.resize(detail, side, interpolation=cv2.INTER_AREA).mean(-1)
+    texel = float(np.sqrt(np.median(small.area[small.area > 0])))
+    grown: Floats = cv2.resize(marks_in(luminance, bare, texel), seen.shape[::-1])
+    return grown
 
 
 def _bound_tint(detail: Floats, most: Floats) -> None:

@@ -23,9 +23,9 @@ __all__ = ["Tone", "tone_of", "whites_of"]
 
 Floats = NDArray[np.float64]
 
-METERED, MIDDLE, EXPOSED = 0.4, 0.25, 0.3
+METERED, MIDDLE, EXPOSED = 0.4, 0.25, 0.22
 """How far cameras bring a face to the middle grey, that grey in linear light, and the deviation of what they do."""
-WARM, GREEN = 0.13, 0.035
+WARM, GREEN = 0.16, 0.035
 """Deviations of the log tint of light, along red minus blue and along green, both axes of unit length."""
 USUAL_BLOOD, BLOODY = 0.012, 0.4
 """Median share of blood in plain skin, and the deviation of its logarithm."""
