@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.avatar import Map, Material
-from likeness.maps.atlas import Atlas, atlas_of
+from likeness.maps.atlas import Atlas, atlas_of, material_triangles
+from likeness.maps.field import Surface
 from likeness.maps.places import smoothstep
 from likeness.maps.transfer import transfer_of
 from likeness.maps.unwrap import Unwrapped, log_light, unwrap
@@ -25,6 +26,8 @@ SMALL = 512
 PLACES = 2048
 """Largest side of the pictures that say where in the photo a texel is; larger textures take what is between."""
 BAND = 512
+SMOOTH = 0.006
+"""Metres over which the difference between the photo and the skin under its light is smoothed."""
 RESOLVED = (0.5, 1.0)
 """Photo pixels along a texel from which on the photo has some, and all, of the detail."""
 
@@ -35,13 +38,15 @@ class LitPhoto:
 
     Attributes:
         seen: (L, L) float32 in 0..1, how far the texture is the photo's own.
-        photo: laid out; light: (9, 3) of it; skin: material of maps, for what the photo does not show.
+        photo: laid out.
+        shade: (V, 3) log of what its light makes of the skin, and of whatever else parts the two over what was seen.
+        skin: material of maps, for what the photo does not show.
     """
 
     reconstruction: Reconstruction
     seen: Floats
     photo: Unwrapped
-    light: NDArray[np.float64]
+    shade: Floats
     skin: Material
 
     @classmethod
@@ -60,15 +65,25 @@ class LitPhoto:
         known = _floats(skin.maps["confidence"], SMALL)
         # Confidence is 1 where a photo shows the skin and a half where its other side does.
         seen = smoothstep(0.05, 0.4, photos[best].weight) * np.clip(2 * known - 1, 0, 1)
-        return cls(made, np.asarray(seen, np.float32), photos[best], lights[best], skin)
+        seen = np.asarray(seen, np.float32)
+        shade = np.log(np.maximum(transfer_of(made.head) @ lights[best].astype(np.float32), 0.02))
+        albedo = cv2.resize(skin.maps["albedo"].pixels, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+        rest = (
+            photos[best].log - small.texels(shade) - np.log(np.maximum(from_srgb(np.asarray(albedo, np.uint8)), 1e-3))
+        )
+        weight = seen * small.area
+        known = small.vertices(weight)
+        mean = small.vertices(rest * weight[..., None]) / np.maximum(known, 1e-12)[:, None]
+        surface = Surface(made.vertices, made.head.triangles[material_triangles(made.head, "Skin")])
+        # Smoothly on beyond what was seen, lest its border shows.
+        return cls(made, seen, photos[best], shade + surface.spread(mean, known, SMOOTH), skin)
 
     def texture(self, side: int) -> Bytes:
         """The texture (side, side, 3) sRGB: the photo where it shows skin, else the skin as its light would show it."""
         head = self.reconstruction.head
         assert head is not None
         atlas = atlas_of(head, "Skin", min(PLACES, side))
-        shade = np.log(np.maximum(transfer_of(head) @ self.light.astype(np.float32), 0.02))
-        fields = atlas.texels(np.concatenate([self.photo.places, shade], 1).astype(np.float32))
+        fields = atlas.texels(np.concatenate([self.photo.places, self.shade], 1).astype(np.float32))
         # The photo is shrunk first where a texel spans several of its pixels.
         logs = log_light(self.photo.crop)
         shrink = min(1.0, side / (SMALL * self._scale(SMALL)))
