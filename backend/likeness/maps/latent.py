@@ -42,6 +42,7 @@ class FreeSkin:
     source = "free: shades of regions, maps of melanin and blood"
 
     licences: tuple[str, ...] = ()
+    learned = False
 
     def __init__(self, head: HeadModel) -> None:
         """For a head with landmarks "ibug68"."""

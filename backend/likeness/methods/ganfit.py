@@ -150,6 +150,6 @@ def _result(
         mesh,
         {FITTED: albedo},
         details,
-        with_fitted,
+        with_fitted if texture.learned else None,
         texture.licences,
     )

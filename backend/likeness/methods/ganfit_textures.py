@@ -38,9 +38,14 @@ PRIOR = 0.01
 
 
 class Chosen(Texture, Protocol):
-    """A texture that says what it is, and under which terms what the user brought for it stands."""
+    """A texture that says what it is, and under which terms what the user brought for it stands.
+
+    Attributes:
+        learned: from faces, so that it knows what skin looks like that no photo shows.
+    """
 
     name: str
+    learned: bool
     source: str
     licences: tuple[str, ...]
 
@@ -51,6 +56,8 @@ class Generated:
     Attributes:
         latent: (…, K) float32, what is fitted.
     """
+
+    learned = True
 
     def __init__(
         self,
