@@ -104,7 +104,7 @@ class Chart:
 
 def _eye(head: HeadModel, vertices: Floats, name: str) -> Floats:
     """(3,) metres: the middle of an eye, where the head has eyes; else the template's joint."""
-    which = head.triangles[head.region(name)].unique().numpy()
+    which = np.unique(head.triangles[head.region(name)].numpy())
     middle = vertices[which].mean(0) if len(which) else head.joints[head.joint_names.index(name)].numpy()
     centre: Floats = np.asarray(middle, np.float32)
     return centre

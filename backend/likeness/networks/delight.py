@@ -50,6 +50,7 @@ class DelightNet(nn.Module):
         self.second = nn.ModuleList(_Block(width) for width in widths)
         self.leave = nn.Conv2d(widths[0], 4 * FINEST**2, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
+        assert self.leave.bias is not None
         with torch.no_grad():
             self.leave.bias.copy_(torch.tensor([0.0, 0.0, 0.0, -3.0]).repeat_interleave(FINEST**2))
 

@@ -166,7 +166,8 @@ def _weight(subject: Subject, chart: Chart, fitted: Tensor, scene: Scene, rng: G
     facing = -((normals @ turn.T) * torch.nn.functional.normalize(seen, dim=1)).sum(1).numpy()
     good = (smoothstep(0.1, 0.5, facing) * free).astype(np.float32)
     weight = cv2.GaussianBlur(chart.picture(good[:, None]), (0, 0), 0.8) * chart.covered
-    return (weight * _uncovered(chart, rng)).astype(np.float32)
+    seen_there: Floats = (weight * _uncovered(chart, rng)).astype(np.float32)
+    return seen_there
 
 
 def _uncovered(chart: Chart, rng: Generator) -> Floats:
@@ -211,7 +212,7 @@ def _shifted(pictures: list[Floats], rng: Generator) -> list[Floats]:
 def piece(subject: Subject, rng: Generator, count: int) -> dict[str, Tensor]:
     """Samples (count, SIDE, SIDE[, C]) by the names of `Sample`, colours in float16, shares in 255ths."""
     rows = [draw_sample(subject, rng) for _ in range(count)]
-    made = {}
+    made: dict[str, Tensor] = {}
     for name in ("log", "weight", "normal", "open_air", "shading", "albedo", "gloss", "tone"):
         values = np.stack([getattr(row, name) for row in rows])
         if name in ("weight", "open_air", "gloss"):

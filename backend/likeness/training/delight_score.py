@@ -56,7 +56,8 @@ def score(network: DelightNet, paths: Iterable[Path]) -> dict[str, Score]:
     for name in ("all", *(name for name, _ in GROUPS)):
         some = np.array([values for group, values in rows if name in ("all", group)])
         if len(some):
-            found[name] = Score(*(float(value) for value in some.mean(0)), len(some))
+            photo, solver, given, worst = (float(value) for value in some.mean(0))
+            found[name] = Score(photo, solver, given, worst, len(some))
     return found
 
 
@@ -68,7 +69,8 @@ def _face(network: DelightNet, piece: dict[str, Tensor], row: int) -> tuple[floa
         residual = network(torch.from_numpy(given)[None])[0][0].permute(1, 2, 0).numpy()
     seen = weight > SEEN
     off = [apart(found[seen], true[seen]) for found in (log, log - shade, log - shade + residual)]
-    return (*(float(values.mean()) for values in off), float(np.percentile(off[2], 95)))
+    photo, solver, whole = (float(values.mean()) for values in off)
+    return photo, solver, whole, float(np.percentile(off[2], 95))
 
 
 def apart(found: Floats, true: Floats) -> Floats:

@@ -56,4 +56,5 @@ def solved(log: Floats, weight: Floats, transfer: Floats, true: Floats, rng: Gen
         better = better - np.median(better[rows, columns], axis=0)
         made += rng.uniform(0, 1) * (better - made)
     made = made * rng.uniform(0.6, 1.05)
-    return np.clip(made, -2.5, 1.5).astype(np.float32)
+    bounded: Floats = np.clip(made, -2.5, 1.5).astype(np.float32)
+    return bounded
