@@ -31,6 +31,9 @@ SMOOTH = 0.008
 TURNS = 2
 CLIPPED = (0.7, 0.95)
 """Linear light of the brightest channel from which on a camera shows less than there is."""
+CREASE, DEEPEST = 0.006, 0.25
+"""Metres around a place, and how much less log light than bare skin gets there it may get: nostrils and the corners of
+eyes are not quite where the fitted head has them, and what is taken for shade beside them would shine."""
 HARD = 2.0
 """Log light that a lamp's shadow differs by from the usual."""
 LID = (-0.22, 0.05)
@@ -130,6 +133,7 @@ def make_layer(
         shading = light.correction(sun.shading, HARD)
         light = Light(sun.coefficients(), light.level)
         weight, bare = weight * sun.trust, bare * sun.trust
+    shading = _shallow(shading, bare, atlas)
     matt = photo.log - shading
     prior = np.log(np.maximum(light.level, 1e-3)).astype(np.float32)
 
@@ -138,6 +142,23 @@ def make_layer(
     # What shone most is known least.
     base, known = base_of(matt - gloss, bare * weight * np.exp(-4 * gloss.mean(-1)))
     return Layer(photo, skin, weight, bare, light, shading, gloss, base, known)
+
+
+def _shallow(shading: Floats, bare: Floats, atlas: Atlas) -> Floats:
+    """The shading (L, L, 3), creases no deeper below the bare skin (L, L) around them than can be trusted."""
+    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    weight = (bare + 1e-3 * atlas.inside).astype(np.float32)
+
+    def around(picture: Floats) -> Floats:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), CREASE / texel), np.float32)
+
+    usual = around(shading * weight[..., None]) / np.maximum(around(weight), 1e-9)[..., None]
+    depth = (usual - shading).mean(-1)
+    # Softly: up to half of it nothing changes.
+    over = np.maximum(depth - DEEPEST / 2, 0)
+    excess = over - DEEPEST / 2 * np.tanh(over / (DEEPEST / 2))
+    result: Floats = shading + excess[..., None].astype(np.float32)
+    return result
 
 
 def fuse(layers: list[Layer], small: Atlas, atlas: Atlas, surface: Surface) -> Fused:

@@ -41,6 +41,11 @@ MOTTLE = 0.02
 """Deviation of invented skin's log luminance in each of two bands."""
 FAINT = 0.25
 """Share of invented tone where a photo shows the skin: few photos show pores."""
+DARK = (-0.25, -0.5)
+"""Log luminance on top of the skin from which on a mark counts as dark, and fully."""
+BROWNISH = (0.0, -0.1, -0.22)
+"""Log green and blue over red of what is dark on skin at most: melanin takes blue most. A photo's dark is bluish where
+the light on the skin is taken to be warm, and lashes would become eye shadow."""
 RED = (0.006, -0.012, -0.008)
 """What blood below the skin does to log red, green and blue."""
 _CODES = np.linspace(0, 1, 4097)
@@ -159,8 +164,11 @@ def _paint(
     tone += 0.035 * lines
     strand = 0.25 * (tufts - 0.5)
     albedo = np.empty((*cover.shape, 3), np.uint8)
+    dark = smoothstep(*DARK, luminance)
+    red = whole.detail[..., 0] + base[0]
     for channel in range(3):
         log = whole.detail[..., channel] + base[channel]
+        log -= dark * np.maximum(log - red - BROWNISH[channel], 0)
         log += tone
         log += RED[channel] * redness
         log *= bare

@@ -20,7 +20,6 @@ def open_weights_there() -> bool:
 
 def looked_over(head: HeadModel, vertices: np.ndarray[tuple[int, ...], np.dtype[np.float32]], skin: Material) -> Map:
     """A skin's albedo without what the network says is still light; raises WeightsError where it is damaged."""
-    confidence = skin.maps["confidence"].pixels.astype(np.float32)
-    # 1 where a photo shows the skin, a half where its other side does: both are told.
-    known = np.clip(2 * confidence / np.float32(255), 0, 1)
+    # Half where only the skin's other side is seen: there the network did more harm than good.
+    known = skin.maps["confidence"].pixels.astype(np.float32) / np.float32(255)
     return Map(freed(head, vertices, skin.maps["albedo"].pixels, known), "srgb")

@@ -56,9 +56,10 @@ def providers(networks: Networks, settings: Settings) -> dict[str, str]:
     """Who makes which map."""
     told = networks.told
     larger = side_of(settings) > settings.texture_size
-    free = f"{FREE}, enlarged (Lanczos), synthetic grain" if larger else FREE
+    grain = ", enlarged (Lanczos), synthetic grain" if larger else ""
+    free, ours = FREE + grain, (OPEN if open_weights_there() else FREE) + grain
     made = {"texture": told.get("super-resolution", "free: the photo's own pixels")}
-    made["albedo"] = told.get("de-lighting", OPEN if open_weights_there() else free)
+    made["albedo"] = told.get("de-lighting", ours)
     if "de-lighting" not in told and "super-resolution" in told:
         made["albedo"] = f"{OPEN if open_weights_there() else FREE}, finer detail {told['super-resolution']}"
     made["specular"] = told.get("specular albedo", FREE)
