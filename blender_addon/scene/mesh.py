@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+from mathutils.kdtree import KDTree
 
 from ..link.package import Package
 from .frames import to_blender
@@ -15,6 +16,10 @@ __all__ = ["add_modifiers", "make_mesh"]
 
 UV_NAME = "UVMap"
 EYE_ATTRIBUTE = "eye_direction"
+THIN_ATTRIBUTE = "thin"
+"""Where the skin is a thin sheet with nothing behind it, 0..1: light that wanders deep is lost there."""
+THIN_GROUP, NEAR, FAR = "eyelids", 0.012, 0.020
+"""Lids and the folds above and below them: metres away up to which the skin is thin, and from which on it is not."""
 
 
 def make_mesh(
@@ -39,6 +44,7 @@ def make_mesh(
     layer = mesh.uv_layers.new(name=UV_NAME)
     layer.uv.foreach_set("vector", package.uv[package.polygons_uv[corners]].ravel())
     _add_eye_directions(mesh, package)
+    _add_thin(mesh, package)
     mesh.update(calc_edges=True)
     mesh.validate(clean_customdata=False)
 
@@ -73,6 +79,21 @@ def _add_eye_directions(mesh: bpy.types.Mesh, package: Package) -> None:
             place[mine] = to_blender(offset / max(float(np.median(np.linalg.norm(offset, axis=1))), 1e-6))
     attribute: Any = mesh.attributes.new(EYE_ATTRIBUTE, "FLOAT_VECTOR", "POINT")
     attribute.data.foreach_set("vector", place.ravel())
+
+
+def _add_thin(mesh: bpy.types.Mesh, package: Package) -> None:
+    thin = np.zeros(len(package.vertices), np.float32)
+    if THIN_GROUP in package.groups:
+        vertex, weight = package.group.row(package.groups.index(THIN_GROUP))
+        lids = vertex[weight > 0.5]
+        tree = KDTree(len(lids))
+        for i, place in enumerate(package.vertices[lids]):
+            tree.insert(place, i)
+        tree.balance()
+        away = np.array([tree.find(place)[2] if len(lids) else FAR for place in package.vertices])
+        thin[:] = np.clip((FAR - away) / (FAR - NEAR), 0, 1)
+    attribute: Any = mesh.attributes.new(THIN_ATTRIBUTE, "FLOAT", "POINT")
+    attribute.data.foreach_set("value", thin)
 
 
 def _add_shape_keys(head: bpy.types.Object, package: Package, rest: np.ndarray) -> None:

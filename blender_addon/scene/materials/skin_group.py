@@ -12,13 +12,13 @@ from typing import Any
 
 import bpy
 
-from ..mesh import UV_NAME
+from ..mesh import THIN_ATTRIBUTE, UV_NAME
 from .formula import Formula
 from .skin_controls import GROUP, add_inputs
 
 __all__ = ["skin_group"]
 
-VERSION = "likeness_version", 2
+VERSION = "likeness_version", 3
 IOR = 1.4
 F0 = ((IOR - 1) / (IOR + 1)) ** 2
 """Reflectance straight on of specular level 0.5."""
@@ -27,6 +27,9 @@ SCATTER = (1.0, 0.37, 0.19)
 FILM = 0.27
 """Roughness of sebum: a narrow second lobe, which skin shows wherever its reflection has been measured. Lips and nose
 have more of it than cheeks, stubble hardly any."""
+LIDS = 0.1
+"""Share of the scattering depth that lids have: they are thinner than red light wanders, and the head is hollow behind
+them, so what red light is lost there would leave them blue."""
 STUBBLE = 0.16
 """Specular level of what has no film: the film is what a texel has above it."""
 SEEN, INVENTED = (0.1, 0.75, 0.45), (1.0, 0.32, 0.06)
@@ -50,6 +53,7 @@ def _wire(tree: Any) -> None:
     f = Formula(tree, -5)
     look = _colour_and_gloss(f)
     look["sharp"], look["soft"], displacement = _relief(f)
+    look["depth"] = _depth(f)
     glow = _false_colours(f, look["Base Color"])
     found = {"Cycles": _cycles(f, look), "EEVEE": _eevee(f, look)}
     f.begin("Skin or confidence", 2)
@@ -77,6 +81,14 @@ def _colour_and_gloss(f: Formula) -> dict[str, Any]:
         "Roughness": f.math("MULTIPLY", rough, oily, clamp=True, label="Roughness with oil"),
         "film": f.math("MULTIPLY", above, given["Gloss"], clamp=True, label="Film of sebum"),
     }
+
+
+def _depth(f: Formula) -> Any:
+    """How far red light wanders, metres."""
+    f.begin("Colour and gloss", -4)
+    thin = f.node("ShaderNodeAttribute", "Thin", attribute_name=THIN_ATTRIBUTE).outputs["Fac"]
+    share = f.math("MULTIPLY_ADD", thin, LIDS - 1, 1.0, clamp=True, label="Share of the depth")
+    return f.math("MULTIPLY", f.given["Scattering depth"], share, label="Depth")
 
 
 def _relief(f: Formula) -> tuple[Any, Any, Any]:
@@ -133,7 +145,7 @@ def _cycles(f: Formula, look: dict[str, Any]) -> Any:
         "IOR": IOR,
         "Subsurface Weight": given["Subsurface"],
         "Subsurface Radius": SCATTER,
-        "Subsurface Scale": given["Scattering depth"],
+        "Subsurface Scale": look["depth"],
         "Subsurface IOR": IOR,
     }
     glossy = {
@@ -214,7 +226,7 @@ def _eevee(f: Formula, look: dict[str, Any]) -> Any:
             "Specular IOR Level": level,
             "Subsurface Weight": given["Subsurface"],
             "Subsurface Radius": SCATTER,
-            "Subsurface Scale": given["Scattering depth"],
+            "Subsurface Scale": look["depth"],
             "Normal": _towards(f, look, half),
         },
     )

@@ -3,6 +3,7 @@
 import importlib
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -129,3 +130,24 @@ def test_head_bone_carries_all_of_the_head(head: Any) -> None:
     still = [v.index for v in head.mesh.data.vertices if any(g.group == neck and g.weight > 0.999 for g in v.groups)]
     assert len(still) > 5
     assert moved[still].max() < 1e-5
+
+
+def test_skin_around_lids_is_thin(add_on: ModuleType, package: Any, built: Any) -> None:
+    mesh_module = importlib.import_module(f"{add_on.__name__}.scene.mesh")
+    slots = dict.fromkeys((name for _, name in package.regions), built.mesh.data.materials[0])
+
+    def thin(groups: list[str]) -> np.ndarray:
+        head = mesh_module.make_mesh(replace(package, groups=groups), slots)
+        values = np.empty(len(head.data.vertices), np.float32)
+        head.data.attributes[mesh_module.THIN_ATTRIBUTE].data.foreach_get("value", values)
+        bpy.data.meshes.remove(head.data)
+        return values
+
+    assert not thin(package.groups).any()
+    first = thin(["eyelids", *package.groups[1:]])
+    vertex, weight = package.group.row(0)
+    lids = package.vertices[vertex[weight > 0.5]]
+    away = np.linalg.norm(package.vertices[:, None] - lids, axis=2).min(1)
+    assert (first[away < mesh_module.NEAR] == 1).all()
+    assert not first[away > mesh_module.FAR].any()
+    assert len(np.unique(first)) > 2

@@ -195,6 +195,18 @@ def test_eevees_surface_looks_alike(shoot: Shoot, material: bpy.types.Material) 
     assert not group["Skin for EEVEE"].inputs["Coat Weight"].is_linked
 
 
+def test_thin_skin_scatters_less(material: bpy.types.Material, controls: ModuleType, shoot: Shoot) -> None:
+    """Red light would be lost behind lids, and leave them blue."""
+    depth = controls.KNOBS["Scattering depth"].default
+    (ball,) = (o for o in bpy.context.scene.objects if o.type == "MESH")
+    full, shallow = shoot(), shoot(Scattering_depth=0.1 * depth)
+    attribute = ball.data.attributes.new("thin", "FLOAT", "POINT")
+    attribute.data.foreach_set("value", np.ones(len(ball.data.vertices), np.float32))
+    thin = shoot()
+    ball.data.attributes.remove(ball.data.attributes["thin"])
+    assert np.abs(thin - shallow).mean() < 0.1 * np.abs(full - shallow).mean()
+
+
 def test_one_group_for_all(add_on: ModuleType, material: bpy.types.Material) -> None:
     group = importlib.import_module(f"{add_on.__name__}.scene.materials.skin_group").skin_group
     assert group() == material.node_tree.nodes["Skin"].node_tree
