@@ -360,7 +360,10 @@ def _answers(app: FastAPI) -> None:
 
 
 def _verbs(app: FastAPI, path: str) -> str:
-    """What an address takes; Starlette would tell of one route alone."""
-    described = app.openapi()["paths"].items()
-    verbs = {verb.upper() for pattern, routes in described if compile_path(pattern)[0].match(path) for verb in routes}
+    """What an address takes; Starlette would tell of one route alone, and take "mesh" for a job's id."""
+    described = app.openapi()["paths"]
+    routes = (
+        [described[path]] if path in described else [r for p, r in described.items() if compile_path(p)[0].match(path)]
+    )
+    verbs = {verb.upper() for route in routes for verb in route}
     return ", ".join(sorted(verbs or {"GET"}))
