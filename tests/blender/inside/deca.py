@@ -100,7 +100,9 @@ def test_an_expression_brings_its_wrinkles(head: Any) -> None:
             values = (socket.default_value for socket in node.inputs)
             found |= dict(zip(node["likeness_expressions"].split(", "), values, strict=False))
     assert len(found) == 16
-    assert {name: value for name, value in found.items() if value} == {"jawOpen": 0.5, "mouthSmileLeft": 0.25}
+    assert {name: value for name, value in found.items() if value} == pytest.approx(
+        {"jawOpen": 0.5, "mouthSmileLeft": 0.25}, abs=1e-6
+    )
 
 
 def test_licences_come_along(head: Any) -> None:

@@ -175,6 +175,7 @@ def test_a_server_that_is_killed_starts_again(backend: ModuleType) -> None:
     assert task.error.endswith(".")
     working().cancel()
     until(lambda: not now().task.going, 10)
+    until(lambda: now().backend.state == "running", 60)  # what still starts it would start it again after a stop
 
 
 def test_results_outlive_the_server_and_come_in_again(backend: ModuleType) -> None:
