@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from skimage.color import deltaE_ciede2000, rgb2lab
 
+from likeness.photos.srgb import srgb_decoded, srgb_encoded
+
 __all__ = [
     "Spread", "best_scale", "correlation", "decoded", "delta_e", "encoded", "normal_angle", "origin_of", "reduced",
     "rms", "scale_invariant_mse", "spread", "tangent_normals",
@@ -34,15 +36,14 @@ class Spread:
 
 def decoded(srgb: NDArray[np.uint8]) -> Floats:
     """SRGB (..., 3) uint8 to linear float32 in 0..1."""
-    value = np.arange(256) / 255
-    table = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    table = srgb_decoded(np.arange(256) / 255).astype(np.float32)
     return table[srgb]
 
 
 def encoded(linear: NDArray[np.floating]) -> Floats:
     """Linear (..., 3) to sRGB float32 in 0..1, clipped."""
-    linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055).astype(np.float32)
+    codes: Floats = srgb_encoded(np.clip(linear, 0, 1)).astype(np.float32)
+    return codes
 
 
 def reduced(picture: Floats, side: int) -> Floats:

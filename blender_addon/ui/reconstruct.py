@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import bpy
 
@@ -20,7 +20,12 @@ __all__ = ["CLASSES", "Making", "avatars_folder", "bring_in"]
 
 
 class Making:
-    """An operator that starts a task, lets Blender be used while it goes on, and brings the head in at the end."""
+    """An operator that starts a task, lets Blender be used while it goes on, and brings the head in at the end.
+
+    Attributes:
+        why_not: says what lacks, "" where nothing does.
+        start: starts the task; raises ValueError or OSError, a sentence, where nothing can be started.
+    """
 
     bring_in: bpy.props.BoolProperty(
         name="Bring In", description="Import the head when it is done", default=True, options={"SKIP_SAVE"}
@@ -29,15 +34,22 @@ class Making:
     _told: str | None = None
 
     if TYPE_CHECKING:
+        why_not: ClassVar[staticmethod[[bpy.types.Context], str]]
+        start: ClassVar[staticmethod[[bpy.types.Context], Task]]
         report: Any  # of the operator that this is a part of
+        poll_message_set: ClassVar[Any]
 
-    def begin(self, context: bpy.types.Context) -> Task:
-        """Start the task. Raises ValueError or OSError, a sentence, where nothing can be started."""
-        raise NotImplementedError
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The first thing that lacks is the tooltip."""
+        why = cls.why_not(context)
+        if why:
+            cls.poll_message_set(why)
+        return not why
 
     def _begun(self, context: bpy.types.Context) -> Task | None:
         try:
-            return self.begin(context)
+            return type(self).start(context)
         except (OSError, ValueError) as error:
             self.report({"ERROR"}, str(error))
             return None
@@ -102,24 +114,32 @@ class Making:
         return {"FINISHED"}
 
 
+def begin(context: bpy.types.Context) -> Task:
+    """Start a reconstruction of the scene's photos with its settings."""
+    settings, now = settings_of(context), session()
+    faces = [photo.face for photo in settings.photos]
+    job = {
+        "method": settings.method,
+        "head": settings.head,
+        "texture_size": int(settings.texture_size),
+        "seed": settings.seed,
+        "face": faces[0] if len(faces) == 1 else faces if any(faces) else None,
+        "name": settings.avatar_name.strip() or None,
+    }
+    now.problem = ""
+    photos = [path_of(photo) for photo in settings.photos]
+    now.task = Task(now, choice(context), photos, job, avatars_folder(context))
+    return now.task
+
+
 class LIKENESS_OT_reconstruct(Making, bpy.types.Operator):
     """Make a head from the photos and bring it into the scene. Blender can be used meanwhile; Esc cancels.
 Called from a script it returns when the head is there"""  # fmt: skip  # Blender shows the text as it is
 
     bl_idname = "likeness.reconstruct"
     bl_label = "Reconstruct"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """The first thing that lacks is the tooltip."""
-        why = obstacle(context)
-        if why:
-            cls.poll_message_set(why)
-        return not why
-
-    def begin(self, context: bpy.types.Context) -> Task:
-        """Send the scene's photos."""
-        return begin(context)
+    why_not = staticmethod(obstacle)
+    start = staticmethod(begin)
 
 
 class LIKENESS_OT_cancel(bpy.types.Operator):
@@ -190,24 +210,6 @@ class LIKENESS_PT_reconstruct(Child, bpy.types.Panel):
             paragraph(box, context, now.problem, alert=True)
         for note in task.notes if task else ():
             paragraph(layout, context, note, icon="INFO")
-
-
-def begin(context: bpy.types.Context) -> Task:
-    """Start a reconstruction of the scene's photos with its settings."""
-    settings, now = settings_of(context), session()
-    faces = [photo.face for photo in settings.photos]
-    job = {
-        "method": settings.method,
-        "head": settings.head,
-        "texture_size": int(settings.texture_size),
-        "seed": settings.seed,
-        "face": faces[0] if len(faces) == 1 else faces if any(faces) else None,
-        "name": settings.avatar_name.strip() or None,
-    }
-    now.problem = ""
-    photos = [path_of(photo) for photo in settings.photos]
-    now.task = Task(now, choice(context), photos, job, avatars_folder(context))
-    return now.task
 
 
 def bring_in(context: bpy.types.Context, package: Path, studio: bool) -> bool:

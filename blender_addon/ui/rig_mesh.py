@@ -37,26 +37,6 @@ class MeshTask(Task):
             shutil.rmtree(files[0].parent, ignore_errors=True)
 
 
-class LIKENESS_OT_rig_mesh(Making, bpy.types.Operator):
-    """Make a head that moves in the shape of the selected mesh of a face, with its colours. The mesh stays as it is.
-Blender can be used meanwhile; Esc cancels. Called from a script it returns when the head is there"""  # fmt: skip
-
-    bl_idname = "likeness.rig_mesh"
-    bl_label = "Rig This Mesh"
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """The first thing that lacks is the tooltip."""
-        why = mesh_obstacle(context)
-        if why:
-            cls.poll_message_set(why)
-        return not why
-
-    def begin(self, context: bpy.types.Context) -> Task:
-        """Write the mesh down and send it."""
-        return begin(context)
-
-
 def begin(context: bpy.types.Context) -> Task:
     """Start with the active object and the scene's settings; raises ValueError or OSError, a sentence."""
     from ..scene.mesh_out import write_mesh
@@ -85,6 +65,16 @@ def begin(context: bpy.types.Context) -> Task:
 def _file_name(text: str) -> str:
     """An object's name as a file's."""
     return "".join(c if c.isalnum() or c in "-_ " else "_" for c in text).strip()[:60] or "mesh"
+
+
+class LIKENESS_OT_rig_mesh(Making, bpy.types.Operator):
+    """Make a head that moves in the shape of the selected mesh of a face, with its colours. The mesh stays as it is.
+Blender can be used meanwhile; Esc cancels. Called from a script it returns when the head is there"""  # fmt: skip
+
+    bl_idname = "likeness.rig_mesh"
+    bl_label = "Rig This Mesh"
+    why_not = staticmethod(mesh_obstacle)
+    start = staticmethod(begin)
 
 
 class LIKENESS_PT_rig_mesh(Child, bpy.types.Panel):

@@ -22,6 +22,7 @@ from likeness.fitting.appearance_sides import other_side
 from likeness.fitting.appearance_terms import Recogniser
 from likeness.fitting.expression import expression_prior
 from likeness.progress import Progress, quiet
+from likeness.weights.adam_file import adam_tensors, restore_adam
 from likeness.weights.tensor_file import read_tensors, write_tensors
 
 __all__ = ["PUBLISHED", "STATE", "Outcome", "Plan", "Texture", "fit_appearance"]
@@ -300,7 +301,7 @@ def _stepped(run: _Run, loss: Tensor, plan: Plan, texture: Texture, rate: float)
     for group in run.adam.param_groups:
         group["lr"] = rate * group["own"]
     run.adam.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     run.adam.step()
     with torch.no_grad():
         for name, value in run.values.items():
@@ -327,12 +328,15 @@ def _end(history: list[dict[str, float]], plan: Plan) -> int:
     return plan.steps if new < (1 - plan.least) * old else count + math.ceil(FALL * plan.steps)
 
 
+def _stepped_by(run: _Run) -> list[tuple[str, Tensor]]:
+    """Adam's parameters, one a group, by their names."""
+    groups = run.adam.param_groups
+    return [(name, group["params"][0]) for name, group in zip(run.values, groups, strict=True)]
+
+
 def _save(run: _Run, path: Path, told: dict[str, Any]) -> None:
     tensors = {f"value/{name}": value for name, value in run.values.items()}
-    names = list(run.values)
-    for name, group in zip(names, run.adam.param_groups, strict=True):
-        for key, value in run.adam.state.get(group["params"][0], {}).items():
-            tensors[f"adam/{name}/{key}"] = value
+    tensors |= adam_tensors(run.adam, _stepped_by(run))
     keys = sorted({key for row in run.history for key in row})
     rows = [[row.get(key, math.nan) for key in keys] for row in run.history]
     tensors["history"] = torch.tensor(rows, dtype=torch.float64)
@@ -351,11 +355,7 @@ def _resume(run: _Run, path: Path, told: dict[str, Any]) -> None:
     with torch.no_grad():
         for name, value in run.values.items():
             value.copy_(tensors[f"value/{name}"])
-    for name, group in zip(run.values, run.adam.param_groups, strict=True):
-        prefix = f"adam/{name}/"
-        state = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
-        if state:
-            run.adam.state[group["params"][0]] = state
+    restore_adam(run.adam, _stepped_by(run), tensors)
     run.step, run.end = (int(n) for n in tensors["at"])
     run.before = float(tensors["before"])
     run.history = [

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from likeness.heads.anny_parts import IRIS_UV_RADIUS
 from likeness.heads.base import HeadModel
+from likeness.photos.srgb import srgb_decoded
 
 __all__ = ["NAMES", "Pigments"]
 
@@ -107,8 +108,7 @@ class Pigments:
 def _shades() -> Floats:
     """(10, 3) absorbances of the scale's colours."""
     srgb = np.array([[int(shade[i : i + 2], 16) / 255 for i in (0, 2, 4)] for shade in MONK.split()])
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    absorbances: Floats = -np.log(linear)
+    absorbances: Floats = -np.log(srgb_decoded(srgb))
     return absorbances
 
 

@@ -23,6 +23,7 @@ from likeness.maps.latent import FITTED
 from likeness.maps.places import smoothstep
 from likeness.maps.unwrap import log_light
 from likeness.methods.base import Reconstruction, Settings
+from likeness.photos.srgb import srgb_decoded, srgb_encoded
 from likeness.progress import Progress
 
 __all__ = ["with_fitted"]
@@ -102,11 +103,9 @@ def _known(skin: Material) -> Floats:
 
 def _scaled(albedo: Map, factor: Floats) -> Map:
     """A picture (S, S, 3) uint8 sRGB whose linear light is multiplied."""
-    codes = np.arange(256) / 255
-    linear = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    linear = srgb_decoded(np.arange(256) / 255).astype(np.float32)
     pixels: NDArray[Any] = albedo.pixels.copy()
     changed = (np.abs(factor - 1) > 1e-3).any(-1)
     light = np.clip(linear[pixels[changed]] * factor[changed], 0, 1)
-    shown = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
-    pixels[changed] = np.rint(255 * shown).astype(np.uint8)
+    pixels[changed] = np.rint(255 * srgb_encoded(light)).astype(np.uint8)
     return replace(albedo, pixels=pixels)

@@ -20,6 +20,7 @@ from likeness.maps.foreign import Correspondence, corresponding
 from likeness.maps.scattered import HIGHEST, decoded, encoded, relief_of, scattered
 from likeness.maps.tangents import Frames, Space, frames_of, object_normals
 from likeness.photos.plain_map import load_map
+from likeness.photos.srgb import srgb_encoded
 from likeness.progress import Progress, quiet
 from likeness.scan import load_scan
 
@@ -138,9 +139,7 @@ class _Import:
     def albedo(self, values: Floats, linear: bool, skin: Material) -> Map:
         """Colour, sRGB; what is not covered takes the covered skin's tone."""
         if linear:
-            values = np.where(
-                values <= 0.0031308, 12.92 * values, 1.055 * np.maximum(values, 0.0031308) ** (1 / 2.4) - 0.055
-            ).astype(np.float32)
+            values = srgb_encoded(values).astype(np.float32)
         theirs = self._sampled(values)
         own = self._own(skin.maps["albedo"], 3)
         believed = self.share > 0.9

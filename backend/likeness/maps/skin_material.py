@@ -25,6 +25,7 @@ from likeness.maps.tone import Tone, tone_of, whites_of
 from likeness.maps.transfer import beams_of
 from likeness.maps.unwrap import posed_vertices, unwrap
 from likeness.methods.base import Reconstruction, Settings
+from likeness.photos.srgb import srgb_encoded
 from likeness.progress import Progress
 
 __all__ = ["skin_material"]
@@ -48,10 +49,7 @@ BROWNISH = (0.0, -0.1, -0.22)
 the light on the skin is taken to be warm, and lashes would become eye shadow."""
 RED = (0.006, -0.012, -0.008)
 """What blood below the skin does to log red, green and blue."""
-_CODES = np.linspace(0, 1, 4097)
-_SRGB = np.rint(
-    255 * np.where(_CODES <= 0.0031308, 12.92 * _CODES, 1.055 * np.maximum(_CODES, 1e-9) ** (1 / 2.4) - 0.055)
-).astype(np.uint8)
+_SRGB = np.rint(255 * srgb_encoded(np.linspace(0, 1, 4097))).astype(np.uint8)
 
 
 def skin_material(

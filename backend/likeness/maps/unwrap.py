@@ -14,6 +14,7 @@ from likeness.maps.atlas import Atlas, material_triangles
 from likeness.maps.folds import squeeze
 from likeness.maps.places import CONTOUR, LIPS, MOUTH, draw_areas, smoothstep
 from likeness.methods.base import Reconstruction, View
+from likeness.photos.srgb import srgb_decoded
 from likeness.render.raster import rasterise
 from likeness.render.view import project, vertex_normals
 
@@ -32,10 +33,7 @@ FAR = 99.0  # metres
 GATHERED = (0.35, 0.6)
 """Shortening from which on folded skin tells less of itself, and nothing."""
 
-_curve = np.arange(256) / 255
-_LOG = np.log(
-    np.maximum(np.where(_curve <= 0.04045, _curve / 12.92, ((_curve + 0.055) / 1.055) ** 2.4), DARKEST)
-).astype(np.float32)
+_LOG = np.log(np.maximum(srgb_decoded(np.arange(256) / 255), DARKEST)).astype(np.float32)
 
 
 def log_light(pixels: NDArray[np.uint8]) -> Floats:

@@ -15,6 +15,7 @@ from likeness.maps.places import smoothstep
 from likeness.maps.transfer import transfer_of
 from likeness.maps.unwrap import Unwrapped, log_light, unwrap
 from likeness.methods.base import Reconstruction
+from likeness.photos.srgb import srgb_decoded, srgb_encoded
 
 __all__ = ["SMALL", "LitPhoto", "from_srgb", "texel_of", "to_srgb"]
 
@@ -148,9 +149,5 @@ def to_srgb(linear: Floats) -> Bytes:
     return codes
 
 
-_codes = np.arange(256) / 255
-_LINEAR = np.where(_codes <= 0.04045, _codes / 12.92, ((_codes + 0.055) / 1.055) ** 2.4).astype(np.float32)
-_steps = np.linspace(0, 1, 8192)
-_BYTES = np.rint(
-    255 * np.where(_steps <= 0.0031308, 12.92 * _steps, 1.055 * np.maximum(_steps, 1e-9) ** (1 / 2.4) - 0.055)
-).astype(np.uint8)
+_LINEAR = srgb_decoded(np.arange(256) / 255).astype(np.float32)
+_BYTES = np.rint(255 * srgb_encoded(np.linspace(0, 1, 8192))).astype(np.uint8)

@@ -63,10 +63,10 @@ class RCAN(nn.Module):
         super().__init__()
         self.scale = 1
         self.sub_mean, self.add_mean = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1)
-        for shift, sign in ((self.sub_mean, -1.0), (self.add_mean, 1.0)):
-            with torch.no_grad():
+        with torch.no_grad():
+            for shift, sign in ((self.sub_mean, -1.0), (self.add_mean, 1.0)):
                 shift.weight.copy_(torch.eye(3)[..., None, None])
-                shift.bias.copy_(sign * BYTES * torch.tensor(MEAN))  # type: ignore[union-attr]
+                _bias(shift).copy_(sign * BYTES * torch.tensor(MEAN))
         self.head = nn.Sequential(_conv(3, features))
         group = [
             _Beside(
@@ -90,10 +90,15 @@ class RCAN(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """The larger pictures."""
         # A network is for pictures of 0..255 or of 0..1; the mean it takes off tells which.
-        most = BYTES if float(self.sub_mean.bias.detach().abs().max()) > 2 else 1.0  # type: ignore[union-attr]
+        most = BYTES if float(_bias(self.sub_mean).detach().abs().max()) > 2 else 1.0
         first = self.head(self.sub_mean(most * pictures))
         made: Tensor = self.add_mean(self.tail(first + self.body(first)))
         return made / most
+
+
+def _bias(layer: nn.Conv2d) -> Tensor:
+    assert layer.bias is not None, "made with one"
+    return layer.bias
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from likeness.photos.exr_mark import EXR_MAGIC, UnsupportedExrError
+from likeness.photos.srgb import srgb_encoded
 
 __all__ = ["light_in", "register"]
 
@@ -270,7 +271,6 @@ def _developed(light: NDArray[np.float16]) -> tuple[NDArray[np.uint8], tuple[str
             remarks.append("its transparent parts are shown on grey")
     codes = np.arange(65536, dtype=np.uint16).view(np.float16).astype(np.float32)
     codes = np.clip(np.nan_to_num(codes, nan=0.0, posinf=65504.0, neginf=0.0) / white, 0, 1)
-    shown = np.where(codes <= 0.0031308, 12.92 * codes, 1.055 * np.maximum(codes, 1e-9) ** (1 / 2.4) - 0.055)
-    table = np.rint(255 * shown).astype(np.uint8)
+    table = np.rint(255 * srgb_encoded(codes)).astype(np.uint8)
     pixels: NDArray[np.uint8] = table[np.ascontiguousarray(light[..., :3]).view(np.uint16)]
     return pixels, tuple(remarks)

@@ -26,6 +26,7 @@ from likeness.training.delight_pictures import faces
 from likeness.training.delight_samples import PIECE, Subject, render_pieces
 from likeness.training.delight_score import Score, score
 from likeness.training.pictures import curves
+from likeness.weights.adam_file import adam_tensors, restore_adam
 from likeness.weights.tensor_file import read_tensors, write_tensors
 
 __all__ = ["TERMS", "WEIGHTS", "Plan", "train"]
@@ -192,7 +193,7 @@ def _step(run: _Run, piece: dict[str, Tensor], rows: Any, plan: Plan, path: Path
     albedo, gradient, render, gloss = parts
     loss = albedo + plan.gradient * gradient + plan.render * render + plan.gloss * gloss
     run.adam.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
     run.adam.step()
     share = min(AVERAGE, (step + 1) / (step + 10))
@@ -208,9 +209,7 @@ def _step(run: _Run, piece: dict[str, Tensor], rows: Any, plan: Plan, path: Path
 def _save(run: _Run, path: Path, told: dict[str, Any]) -> None:
     tensors = {f"network/{name}": values for name, values in run.network.state_dict().items()}
     tensors |= {f"average/{name}": values for name, values in run.average.state_dict().items()}
-    for number, parameter in enumerate(run.network.parameters()):
-        for name, values in run.adam.state[parameter].items():
-            tensors[f"adam/{number}/{name}"] = values
+    tensors |= adam_tensors(run.adam, enumerate(run.network.parameters()))
     tensors["losses"] = torch.tensor(run.losses, dtype=torch.float64).reshape(-1, len(TERMS))
     write_tensors(path, tensors, told)
 
@@ -229,9 +228,7 @@ def _opened(path: Path, plan: Plan, told: dict[str, Any]) -> _Run:
         raise MethodError(f"{path.parent} holds a training by another plan; choose another folder, or delete it.")
     for kept, name in ((network, "network/"), (average, "average/")):
         kept.load_state_dict({k[len(name) :]: v for k, v in tensors.items() if k.startswith(name)})
-    for number, parameter in enumerate(network.parameters()):
-        prefix = f"adam/{number}/"
-        adam.state[parameter] = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+    restore_adam(adam, enumerate(network.parameters()), tensors)
     return _Run(network, average, adam, [tuple(row) for row in tensors["losses"].tolist()])
 
 

@@ -30,6 +30,7 @@ from likeness.training.morphable import Morphable
 from likeness.training.pictures import curves, portraits
 from likeness.training.samples import PIECE, Samples, render_samples
 from likeness.training.scenes import draw_scene, plain_scene
+from likeness.weights.adam_file import adam_tensors, restore_adam
 from likeness.weights.tensor_file import read_tensors, write_tensors
 
 __all__ = ["START", "TERMS", "WEIGHTS", "Plan", "train"]
@@ -207,7 +208,7 @@ def _step(
     run: _Run, stage: int, loss: Tensor, parts: tuple[Tensor, ...], plan: Plan, folder: Path, told: dict[str, Any]
 ) -> None:
     run.adam.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    torch.autograd.backward(loss)
     run.adam.step()
     run.losses[stage].append(tuple(float(part.detach()) for part in parts))
     run.done[stage] += 1
@@ -218,9 +219,7 @@ def _step(
 
 def _save(run: _Run, path: Path, told: dict[str, Any]) -> None:
     tensors = {f"regressor/{name}": values for name, values in run.regressor.state_dict().items()}
-    for number, parameter in enumerate(run.regressor.parameters()):
-        for name, values in run.adam.state[parameter].items():
-            tensors[f"adam/{number}/{name}"] = values
+    tensors |= adam_tensors(run.adam, enumerate(run.regressor.parameters()))
     for stage, names in enumerate((START, TERMS)):
         tensors[f"losses/{stage}"] = torch.tensor(run.losses[stage], dtype=torch.float64).reshape(-1, len(names))
     write_tensors(path, tensors, told)
@@ -243,10 +242,7 @@ def _opened(path: Path, model: Morphable, known: Samples, told: dict[str, Any]) 
             f"{path.parent} holds a training by another plan or with other photos; choose another folder, or delete it."
         )
     regressor.load_state_dict({k[10:]: v for k, v in tensors.items() if k.startswith("regressor/")})
-    for number, parameter in enumerate(regressor.parameters()):
-        prefix = f"adam/{number}/"
-        kept = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
-        adam.state[parameter] = {k: v if k == "step" else v.to(parameter) for k, v in kept.items()}
+    restore_adam(adam, enumerate(regressor.parameters()), tensors)
     losses = [[tuple(row) for row in tensors[f"losses/{stage}"].tolist()] for stage in (0, 1)]
     return _Run(regressor, adam, [len(rows) for rows in losses], losses)
 

@@ -11,11 +11,8 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+from driven import part
 from measure import EXTENSION
-
-
-def part(name: str) -> Any:
-    return importlib.import_module(f"{EXTENSION}.{name}")
 
 
 @pytest.fixture

@@ -1,18 +1,17 @@
 """From a photo to a head through `bpy.ops`, against a real backend process; what goes wrong on the way; the way out."""
 
-import importlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import bpy
 import pytest
+from driven import now, ui, until
 from measure import EXTENSION
 
 PHOTO = Path(__file__).parents[2] / "data" / "astronaut.png"
@@ -20,26 +19,8 @@ CANCELLED_WITHIN = 2.0
 """Seconds."""
 
 
-def part(name: str) -> Any:
-    return importlib.import_module(f"{EXTENSION}.ui.{name}")
-
-
-def now() -> Any:
-    return part("session").session()
-
-
 def settings() -> Any:
     return bpy.context.scene.likeness
-
-
-def until(call: Callable[[], Any], seconds: float = 60) -> Any:
-    """What Blender's timers would do, until something is true."""
-    end = time.monotonic() + seconds
-    while not (value := call()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.02)
-        now().drain()
-    return value
 
 
 def photos(*paths: Path) -> None:
@@ -49,12 +30,12 @@ def photos(*paths: Path) -> None:
 
 
 def client() -> Any:
-    return now().backend.client(part("preferences").choice(bpy.context))
+    return now().backend.client(ui("preferences").choice(bpy.context))
 
 
 def working() -> Any:
     """A reconstruction that the backend's worker is busy with."""
-    task = part("reconstruct").begin(bpy.context)
+    task = ui("reconstruct").begin(bpy.context)
     until(lambda: task.job.get("state") == "running" and task.total > 0)
     assert task.going
     return task
@@ -143,7 +124,7 @@ def test_cancelled_within_two_seconds(backend: ModuleType) -> None:
 
 def test_cancelled_before_it_was_sent(backend: ModuleType) -> None:
     photos(PHOTO)
-    task = part("reconstruct").begin(bpy.context)
+    task = ui("reconstruct").begin(bpy.context)
     task.cancel()
     until(lambda: not task.going, 20)
     assert (task.state, task.error) == ("cancelled", "")
@@ -184,7 +165,7 @@ def test_results_outlive_the_server_and_come_in_again(backend: ModuleType) -> No
     assert bpy.ops.likeness.refresh() == {"FINISHED"}
     done = [job for job in now().jobs.values() if job["state"] == "done"]
     assert len(done) == 1
-    path = part("task").package_path(part("reconstruct").avatars_folder(bpy.context), done[0])
+    path = ui("task").package_path(ui("reconstruct").avatars_folder(bpy.context), done[0])
     path.unlink()
     bpy.data.objects.remove(bpy.data.objects["astronaut"])
     assert bpy.ops.likeness.import_result(job_id=done[0]["id"]) == {"FINISHED"}
@@ -197,7 +178,7 @@ def test_results_outlive_the_server_and_come_in_again(backend: ModuleType) -> No
 
 def test_a_result_is_deleted_here_and_there(backend: ModuleType) -> None:
     job = next(job for job in now().jobs.values() if job["state"] == "done")
-    path = part("task").package_path(part("reconstruct").avatars_folder(bpy.context), job)
+    path = ui("task").package_path(ui("reconstruct").avatars_folder(bpy.context), job)
     count = len(bpy.context.window_manager.likeness_results)
     assert bpy.ops.likeness.delete_result(job_id=job["id"]) == {"FINISHED"}
     assert not path.parent.exists()

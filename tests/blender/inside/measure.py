@@ -1,5 +1,7 @@
 """What the tests inside Blender measure with."""
 
+from pathlib import Path
+
 import bpy
 import numpy as np
 
@@ -19,3 +21,14 @@ def posed_vertices(head: bpy.types.Object) -> np.ndarray:
 def from_blender(points: np.ndarray) -> np.ndarray:
     """Blender's frame to the package's."""
     return np.stack([points[:, 0], points[:, 2], -points[:, 1]], 1)
+
+
+def load(path: Path) -> np.ndarray:
+    """A picture (H, W, 4) float, row 0 at the top, as the file holds it."""
+    image = bpy.data.images.load(str(path), check_existing=False)
+    image.colorspace_settings.name = "Non-Color"
+    pixels = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(pixels)
+    width, height = image.size
+    bpy.data.images.remove(image)
+    return pixels.reshape(height, width, 4)[::-1]

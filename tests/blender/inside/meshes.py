@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import struct
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,27 +13,11 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+from driven import now, part, until
 from measure import EXTENSION
 
 CANCELLED_WITHIN = 2.0
 """Seconds."""
-
-
-def part(name: str) -> Any:
-    return importlib.import_module(f"{EXTENSION}.{name}")
-
-
-def now() -> Any:
-    return part("ui.session").session()
-
-
-def until(call: Callable[[], Any], seconds: float = 60) -> Any:
-    end = time.monotonic() + seconds
-    while not (value := call()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.02)
-        now().drain()
-    return value
 
 
 def mesh_object(name: str, vertices: np.ndarray, polygons: list[list[int]]) -> bpy.types.Object:

@@ -1,12 +1,12 @@
 """Panels, menus and preferences in every state that a user may find them in; photos on the list; what is agreed to."""
 
-import importlib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import bpy
 import pytest
+from driven import now, ui
 from measure import EXTENSION
 from recording import Layout, draw, draw_item, panels
 
@@ -61,14 +61,6 @@ def fresh(add_on: ModuleType) -> None:
     bpy.ops.preferences.addon_enable(module=EXTENSION)
 
 
-def part(name: str) -> Any:
-    return importlib.import_module(f"{EXTENSION}.ui.{name}")
-
-
-def now() -> Any:
-    return part("session").session()
-
-
 def preferences() -> Any:
     return bpy.context.preferences.addons[EXTENSION].preferences
 
@@ -88,7 +80,7 @@ def draw_all() -> dict[str, Layout]:
     for _ in range(2):
         drawn = {cls.__name__: draw(cls) for cls in panels() + panels("LIKENESS_MT_")}
         page = Layout()
-        part("preferences").DRAWN.tell(preferences(), page, bpy.context)
+        ui("preferences").DRAWN.tell(preferences(), page, bpy.context)
         drawn["preferences"] = page
         now().wait(lambda: bool(now().calls), 20)
     return drawn
@@ -120,8 +112,8 @@ def test_who_hears_of_events_hears_once_and_not_when_switched_off() -> None:
     events = {
         (module, name): value
         for module in ("consent", "preferences", "session", "set_up")
-        for name, value in vars(part(module)).items()
-        if isinstance(value, part("events").Event)
+        for name, value in vars(ui(module)).items()
+        if isinstance(value, ui("events").Event)
     }
     assert len(events) == 6
     assert {key: len(event._hearers) for key, event in events.items()} == dict.fromkeys(events, 1)
@@ -164,16 +156,16 @@ def test_photos_stay_here_until_it_was_agreed_that_they_leave(photo: Path) -> No
     bpy.ops.likeness.agree()
     bpy.ops.likeness.add_photos(filepath=str(photo))
     preferences().kind = "REMOTE"
-    obstacle = part("obstacles").obstacle
+    obstacle = ui("obstacles").obstacle
     assert "address" in obstacle(bpy.context)
     preferences().url = "https://elsewhere.example:8443"
     assert "Online Access" in obstacle(bpy.context), "Blender's own switch comes first"
     assert "likeness.agree_to_send" in draw_all()["LIKENESS_PT_main"].operators
-    assert not part("consent").is_settled(bpy.context)
+    assert not ui("consent").is_settled(bpy.context)
     bpy.ops.likeness.agree_to_send()
-    assert part("consent").is_settled(bpy.context)
+    assert ui("consent").is_settled(bpy.context)
     preferences().url = "https://third.example"
-    assert not part("consent").is_settled(bpy.context), "another server is asked about anew"
+    assert not ui("consent").is_settled(bpy.context), "another server is asked about anew"
     preferences().url = "http://127.0.0.1:5000"
     assert obstacle(bpy.context) == ""
 
@@ -189,10 +181,10 @@ def test_photos_are_added_moved_and_removed(photo: Path, tmp_path: Path) -> None
     assert bpy.ops.likeness.add_photos(directory=str(tmp_path), files=files) == {"FINISHED"}
     assert [p.name for p in settings().photos] == ["ada.png", "eve.png"]
     bpy.context.window_manager.clipboard = ""
-    pasted = part("photos").pasted
+    pasted = ui("photos").pasted
     assert pasted(f'"{others[1]}"\n\n{others[1].as_uri()}\n') == [others[1], others[1]]
-    assert part("photos").add(bpy.context, pasted(str(others[1]))) == (1, [])
-    added, refused = part("photos").add(bpy.context, [photo, tmp_path / "gone.png"])
+    assert ui("photos").add(bpy.context, pasted(str(others[1]))) == (1, [])
+    added, refused = ui("photos").add(bpy.context, [photo, tmp_path / "gone.png"])
     assert added == 0
     assert "already" in refused[0]
     assert "gone.png" in refused[1]
@@ -216,7 +208,7 @@ def test_a_photo_says_what_was_found_in_it(photo: Path) -> None:
     def found(**what: Any) -> tuple[Layout, Layout, str]:
         now().faces[str(photo)] = known | what
         item = draw_item(bpy.types.LIKENESS_UL_photos, settings(), settings().photos[0])
-        return draw_all()["LIKENESS_PT_photos"], item, part("obstacles").obstacle(bpy.context)
+        return draw_all()["LIKENESS_PT_photos"], item, ui("obstacles").obstacle(bpy.context)
 
     panel, item, why = found(faces=[face])
     assert "1 face" in panel.texts
@@ -234,7 +226,7 @@ def test_a_photo_says_what_was_found_in_it(photo: Path) -> None:
     photo.unlink()
     now().forget()
     draw_all()
-    assert "no longer there" in part("obstacles").obstacle(bpy.context)
+    assert "no longer there" in ui("obstacles").obstacle(bpy.context)
 
 
 def test_methods_are_offered_with_status_and_licence() -> None:
@@ -248,7 +240,7 @@ def test_methods_are_offered_with_status_and_licence() -> None:
     bpy.ops.likeness.choose_head(name="anny")
     drawn = draw_all()["LIKENESS_PT_method"]
     assert "It needs FLAME 2020." in drawn.said
-    tooltip = part("method").LIKENESS_OT_choose_method.description(bpy.context, SimpleNamespace(name="deca"))
+    tooltip = ui("method").LIKENESS_OT_choose_method.description(bpy.context, SimpleNamespace(name="deca"))
     assert "Another" in tooltip
     assert "Code: non-commercial" in tooltip
 
@@ -258,13 +250,13 @@ def test_what_lacks_is_said_at_the_button(photo: Path) -> None:
     assert "Add at least one photo." in draw_all()["LIKENESS_PT_reconstruct"].said
     bpy.ops.likeness.add_photos(filepath=str(photo))
     now().methods, now().heads = METHODS, HEADS
-    assert part("obstacles").obstacle(bpy.context) == ""
+    assert ui("obstacles").obstacle(bpy.context) == ""
     settings().method = "deca"
-    assert "DECA is not ready: It needs FLAME 2020." in part("obstacles").obstacle(bpy.context)
+    assert "DECA is not ready: It needs FLAME 2020." in ui("obstacles").obstacle(bpy.context)
     settings().method = "gone"
-    assert "no method called gone" in part("obstacles").obstacle(bpy.context)
+    assert "no method called gone" in ui("obstacles").obstacle(bpy.context)
     settings().method, settings().head = "open", "flame"
-    assert "no head called flame" in part("obstacles").obstacle(bpy.context)
+    assert "no head called flame" in ui("obstacles").obstacle(bpy.context)
 
 
 def test_progress_and_problems_are_shown(photo: Path) -> None:
@@ -289,7 +281,7 @@ def test_results_of_every_kind() -> None:
     running = JOB | {"id": "e" * 16, "state": "running", "total": 0.25, "has_avatar": False, "message": "Fitting"}
     cancelled = JOB | {"id": "d" * 16, "state": "cancelled", "has_avatar": False}
     jobs = [running, JOB, failed, cancelled]
-    part("results").heed(bpy.context, jobs)
+    ui("results").heed(bpy.context, jobs)
     wm = bpy.context.window_manager
     words = (("Fitting", "25%"), ("2.4 MB", None), ("Too dark.", None), ("Method open, head anny", None))
     for i, (word, line) in enumerate(words):
@@ -299,8 +291,8 @@ def test_results_of_every_kind() -> None:
         item = draw_item(bpy.types.LIKENESS_UL_results, wm, wm.likeness_results[i])
         assert line is None or line in item.texts
     wm.likeness_active_result = 2
-    part("results").heed(bpy.context, jobs[1:])
-    assert part("results").active(bpy.context)["id"] == "f" * 16, "the choice stays on its job"
+    ui("results").heed(bpy.context, jobs[1:])
+    assert ui("results").active(bpy.context)["id"] == "f" * 16, "the choice stays on its job"
 
 
 def test_the_log_opens_as_a_text() -> None:

@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from measure import posed_vertices
+from measure import load, posed_vertices
 
 SIDE = 300
 
@@ -29,17 +29,6 @@ def head(add_on: ModuleType, package: Any) -> Any:
 
 def module(add_on: ModuleType, name: str) -> Any:
     return importlib.import_module(f"{add_on.__name__}.scene.{name}")
-
-
-def load(path: Path) -> np.ndarray:
-    """(H, W, 4) float, row 0 at the top, as the file holds it."""
-    image = bpy.data.images.load(str(path))
-    image.colorspace_settings.name = "Non-Color"
-    pixels = np.empty(len(image.pixels), np.float32)
-    image.pixels.foreach_get(pixels)
-    width, height = image.size
-    bpy.data.images.remove(image)
-    return pixels.reshape(height, width, 4)[::-1]
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])

@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+from measure import load
 
 OPS = bpy.ops.likeness
 
@@ -16,17 +17,6 @@ OPS = bpy.ops.likeness
 def find(add_on: ModuleType, room: Path) -> Any:
     assert OPS.import_avatar(filepath=str(room / "Egg.likeness")) == {"FINISHED"}
     return importlib.import_module(f"{add_on.__name__}.scene.find")
-
-
-def load(path: Path) -> np.ndarray:
-    """(H, W, 3), row 0 at the top, as the file holds it."""
-    image = bpy.data.images.load(str(path), check_existing=False)
-    image.colorspace_settings.name = "Non-Color"
-    pixels = np.empty(len(image.pixels), np.float32)
-    image.pixels.foreach_get(pixels)
-    width, height = image.size
-    bpy.data.images.remove(image)
-    return pixels.reshape(height, width, 4)[::-1, :, :3]
 
 
 def test_no_studio_until_asked(find: Any) -> None:
@@ -46,7 +36,7 @@ def test_three_lights_differ(find: Any, tmp_path: Path) -> None:
         OPS.lighting(setup=setup)
         path = tmp_path / f"{setup}.png"
         assert OPS.render_portrait(height=160, samples=8, filepath=str(path)) == {"FINISHED"}
-        shots[setup] = load(path)
+        shots[setup] = load(path)[..., :3]
         assert shots[setup].shape == (160, 120, 3)
         assert len(find.head_of(bpy.context).studio.lights) == {"OUTDOOR": 2}.get(setup, 3)
     assert len([o for o in bpy.data.objects if o.type == "LIGHT"]) == 2
@@ -74,7 +64,7 @@ def test_the_portrait_changes_nothing(find: Any, tmp_path: Path) -> None:
     scenes, images = len(bpy.data.scenes), {i.name for i in bpy.data.images if i.source == "FILE"}
     path = tmp_path / "new" / "face.png"
     assert OPS.render_portrait(height=96, samples=2, filepath=str(path)) == {"FINISHED"}
-    assert load(path).shape == (96, 72, 3)
+    assert load(path)[..., :3].shape == (96, 72, 3)
     assert [p.name for p in path.parent.iterdir()] == ["face.png"]
     assert (scene.render.engine, scene.camera, scene.world) == ("BLENDER_WORKBENCH", None, None)
     assert scene.render.resolution_x == 77

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+from measure import load
 
 OPS = bpy.ops.likeness
 SMALL = {"quality": "CUSTOM", "height": 64, "samples": 2, "fps": 12}
@@ -42,17 +43,6 @@ def at(scene: Any, thing: Any, frame: int) -> np.ndarray:
     place = bpy.data.objects["Egg turntable"].matrix_world.translation
     x, y, _ = thing.evaluated_get(graph).matrix_world.translation - place
     return np.degrees(math.atan2(x, -y))
-
-
-def load(path: Path) -> np.ndarray:
-    """(H, W, 3), row 0 at the top, as the file holds it."""
-    image = bpy.data.images.load(str(path), check_existing=False)
-    image.colorspace_settings.name = "Non-Color"
-    pixels = np.empty(len(image.pixels), np.float32)
-    image.pixels.foreach_get(pixels)
-    width, height = image.size
-    bpy.data.images.remove(image)
-    return pixels.reshape(height, width, 4)[::-1, :, :3]
 
 
 def turned(angle: float) -> float:
@@ -100,7 +90,7 @@ def test_the_head_turns_once(find: Any, tmp_path: Path) -> None:
         assert turned(at(room, thing, 2) - at(room, thing, 1)) == pytest.approx(-90, abs=0.1), name
     shots = sorted(folder.iterdir())
     assert [p.name for p in shots] == [f"Egg turntable {i:04}.png" for i in range(1, 5)]
-    front, left, back, _ = (load(p) for p in shots)
+    front, left, back, _ = (load(p)[..., :3] for p in shots)
     assert front.shape == (64, 48, 3)
     assert np.abs(front - left).mean() > 0.005
     # An egg has a face before, and none behind; its outline stays about where it is.
@@ -117,14 +107,14 @@ def test_pictures_are_not_replaced_unasked(find: Any, tmp_path: Path) -> None:
     assert taken.read_text() == "mine"
     assert turntable() == before
     assert OPS.turntable(frames=2, folder=str(tmp_path), overwrite=True, **SMALL) == {"FINISHED"}
-    assert load(taken).shape == (64, 48, 3)
+    assert load(taken)[..., :3].shape == (64, 48, 3)
     portrait = tmp_path / "portrait.png"
     portrait.write_text("mine")
     with pytest.raises(RuntimeError, match="exists already"):
         OPS.render_portrait(height=32, samples=1, filepath=str(portrait))
     assert portrait.read_text() == "mine"
     assert OPS.render_portrait(height=96, samples=1, filepath=str(portrait), overwrite=True) == {"FINISHED"}
-    assert load(portrait).shape == (96, 72, 3)
+    assert load(portrait)[..., :3].shape == (96, 72, 3)
 
 
 def test_presets_grow(add_on: ModuleType, find: Any) -> None:
@@ -164,7 +154,7 @@ def test_a_photos_light(add_on: ModuleType, find: Any, tmp_path: Path) -> None:
     assert lighting.setup_of(studio) == "PHOTO"
     lit = tmp_path / "lit.png"
     OPS.render_portrait(height=64, samples=4, filepath=str(lit))
-    assert np.abs(load(lit) - load(soft))[20:44, 14:34].mean() > 0.03
+    assert np.abs(load(lit)[..., :3] - load(soft)[..., :3])[20:44, 14:34].mean() > 0.03
 
     assert OPS.turntable(turning="LIGHT", frames=8, **SMALL) == {"FINISHED"}
     room = turntable()
@@ -188,7 +178,7 @@ def test_the_world_turns_as_the_lamp(find: Any, tmp_path: Path) -> None:
     OPS.match_light(photo="wide.png")
     folder = tmp_path / "round"
     assert OPS.turntable(turning="LIGHT", frames=4, folder=str(folder), **SMALL | {"samples": 8}) == {"FINISHED"}
-    shots = [load(p)[20:44] for p in sorted(folder.iterdir())]
+    shots = [load(p)[..., :3][20:44] for p in sorted(folder.iterdir())]
     left, right = ([s[:, half].mean() for s in shots] for half in (slice(12, 22), slice(26, 36)))
     assert right[1] > 1.1 * left[1]
     assert left[3] > 1.1 * right[3]

@@ -1,16 +1,15 @@
 """Weights installed by the panel's buttons, against a real backend process and a real web server."""
 
-import importlib
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import bpy
 import pytest
+from driven import now, ui, until
 from measure import EXTENSION
 from recording import Layout, draw
 
@@ -22,24 +21,6 @@ TEXELS = "flame-texture-data"
 ADDRESS = "http://files.is.tue.mpg.de/tbolkart/FLAME/FLAME_texture_data.zip"
 HALF = 1 << 17
 """Bytes after which a download breaks off."""
-
-
-def part(name: str) -> Any:
-    return importlib.import_module(f"{EXTENSION}.ui.{name}")
-
-
-def now() -> Any:
-    return part("session").session()
-
-
-def until(call: Callable[[], Any], seconds: float = 60) -> Any:
-    """What Blender's timers would do, until something is true."""
-    end = time.monotonic() + seconds
-    while not (value := call()):
-        assert time.monotonic() < end, f"not within {seconds} s"
-        time.sleep(0.02)
-        now().drain()
-    return value
 
 
 def panel(name: str = "method") -> Layout:
@@ -136,7 +117,7 @@ def _dialog(name: str) -> Layout:
     layout = Layout()
     known = bpy.ops.likeness.install_weights.get_rna_type()
     stand_in = SimpleNamespace(bl_rna=known, layout=layout, name=name, accept=False)
-    part("weights").LIKENESS_OT_install_weights.draw(stand_in, bpy.context)
+    ui("weights").LIKENESS_OT_install_weights.draw(stand_in, bpy.context)
     return layout
 
 
@@ -147,13 +128,13 @@ def test_a_download_fails_is_cancelled_and_goes_on(backend: ModuleType, web: Ser
     del web.status[ADDRESS]
     web.asked.clear()
     web.pause_after = [HALF]
-    module = part("weight_task")
-    choice = part("preferences").choice(bpy.context)
+    module = ui("weight_task")
+    choice = ui("preferences").choice(bpy.context)
     task = module.WeightTask(now(), choice, TEXELS, "install", module.fetch(True))
     now().weight_tasks[TEXELS] = task
     until(lambda: task.fraction > 0)
     layout = Layout()
-    part("weights").draw_missing(layout, bpy.context, [TEXELS])
+    ui("weights").draw_missing(layout, bpy.context, [TEXELS])
     assert "Fetching FLAME texel tables" in layout.said
     assert layout.operators == ["likeness.cancel_weights"]
     with pytest.raises(RuntimeError, match="already"):
@@ -162,7 +143,7 @@ def test_a_download_fails_is_cancelled_and_goes_on(backend: ModuleType, web: Ser
     until(lambda: not task.going and not now().calls, 10)
     assert (task.state, task.error) == ("cancelled", "")
     layout = Layout()
-    part("weights").draw_missing(layout, bpy.context, [TEXELS])
+    ui("weights").draw_missing(layout, bpy.context, [TEXELS])
     assert "Continue" in layout.texts
     assert "were downloaded before" in layout.said
     assert bpy.ops.likeness.install_weights(name=TEXELS, accept=True) == {"FINISHED"}
@@ -200,11 +181,11 @@ def test_a_backend_that_dies_is_told_and_the_next_try_works(backend: ModuleType,
 
     assert bpy.ops.likeness.remove_weights(name=TEXELS) == {"FINISHED"}
     web.pause_after = [HALF]
-    module = part("weight_task")
-    task = module.WeightTask(now(), part("preferences").choice(bpy.context), TEXELS, "install", module.fetch(True))
+    module = ui("weight_task")
+    task = module.WeightTask(now(), ui("preferences").choice(bpy.context), TEXELS, "install", module.fetch(True))
     now().weight_tasks[TEXELS] = task
     until(lambda: task.fraction > 0)
-    client = now().backend.client(part("preferences").choice(bpy.context))
+    client = now().backend.client(ui("preferences").choice(bpy.context))
     os.kill(client.health()["pid"], getattr(signal, "SIGKILL", signal.SIGTERM))
     until(lambda: not task.going, 60)
     assert task.state == "failed"
