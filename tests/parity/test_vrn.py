@@ -81,9 +81,7 @@ def test_a_file_written_by_torch7_itself(mode: str) -> None:
 @pytest.mark.parametrize("level", ["10", "127.5"])
 def test_the_surface_of_a_volume(level: str) -> None:
     """Against PyMCubes on a solid that leaves the volume at the front: theirs is open there, ours is closed."""
-    if not SHARED.exists():
-        pytest.skip("needs shared/parity/vrn beside the checkout")
-    given = np.load(SHARED / "isosurface.npz")
+    given = np.load(DATA / "isosurface.npz")
     vertices, triangles = isosurface(given["volume"], float(level))
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
