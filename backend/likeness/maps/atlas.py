@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -46,6 +47,11 @@ class Atlas:
     weights: Any
     area: Floats
     mirror: Floats
+
+    @cached_property
+    def texel(self) -> float:
+        """Metres along a usual texel."""
+        return float(np.sqrt(np.median(self.area[self.area > 0])))
 
     def texels(self, values: Floats) -> Floats:
         """Vertex values (V,) or (V, C) as a picture (size, size) or (size, size, C) float32, 0 outside."""

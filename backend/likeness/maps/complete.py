@@ -89,7 +89,7 @@ def _marks(detail: Floats, seen: Floats, fused: Fused, small: Atlas) -> Floats:
     features = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "lids", "nostrils", "eyes", "mouth")])
     bare = cv2.resize(seen, side, interpolation=cv2.INTER_AREA) * (1 - features)
     luminance = cv2.resize(detail, side, interpolation=cv2.INTER_AREA).mean(-1)
-    texel = float(np.sqrt(np.median(small.area[small.area > 0])))
+    texel = small.texel
     grown: Floats = cv2.resize(marks_in(luminance, bare, texel), seen.shape[::-1])
     return grown
 
@@ -114,7 +114,7 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     seen = cv2.resize(fused.seen, side, interpolation=cv2.INTER_AREA)
     features = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "lids", "nostrils", "eyes", "mouth")])
     shares = np.minimum(smoothstep(0.08, 0.5, seen), small.inside).astype(np.float32)
-    texel = float(np.sqrt(np.median(small.area[small.area > 0])))
+    texel = small.texel
     # Eyes and mouth are holes in the skin, not borders of what was seen.
     solid = ((shares > 0.5) | (features > 0.5)).astype(np.uint8)
     away = cv2.distanceTransform(solid, cv2.DIST_L2, 5) * texel

@@ -146,7 +146,7 @@ def make_layer(
 
 def _shallow(shading: Floats, bare: Floats, atlas: Atlas) -> Floats:
     """The shading (L, L, 3), creases no deeper below the bare skin (L, L) around them than can be trusted."""
-    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    texel = atlas.texel
     weight = (bare + 1e-3 * atlas.inside).astype(np.float32)
 
     def around(picture: Floats) -> Floats:

@@ -77,7 +77,7 @@ def normals_of(height: Floats, texel: Floats) -> Floats:
 
 def micro_relief(atlas: Atlas, seed: int) -> Floats:
     """Pores and furrows over an atlas, (S, S) in -1..1, a pattern that repeats every `TILE` texels."""
-    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    texel = atlas.texel
     side = min(TILE, atlas.size)
     tile = _tile(side, max(round(side * texel / CELL), 4), seed)
     count = -(-atlas.size // side)

@@ -50,7 +50,7 @@ def hairline(points: Floats) -> Floats:
 def hair_of(layers: list[Layer], atlas: Atlas, frame: HeadFrame, surface: Surface, seed: int) -> Hair:
     """What the photos say about the hair; the seed is that of the wavering of its edge."""
     points = atlas.texels(frame.points)
-    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    texel = atlas.texel
     noise = np.random.default_rng(seed).standard_normal(atlas.inside.shape).astype(np.float32)
     # The edge wavers by a millimetre.
     points[..., 1] += WAVER * (

@@ -98,7 +98,7 @@ def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> SkinSeen:
     kept = np.maximum(_kept(areas, residual, distance, photo.weight), 0.9 * beard * (1 - areas["lips"]))
     opening = np.maximum(areas["mouth"], areas["eyes"])
     kept *= smoothstep(0.5, 0.05, opening)
-    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    texel = atlas.texel
     frame = frame_of(residual, areas, photo.weight, texel)
     kept *= 1 - frame
     skin = np.maximum(skin, kept) * (1 - opening) * (1 - frame)
@@ -140,7 +140,7 @@ def _tidied(skin: Floats, kept: Floats, atlas: Atlas) -> Floats:
 
 def _with_moles(skin: Floats, atlas: Atlas) -> Floats:
     """Small marks are skin, whatever their colour; frames of glasses are longer."""
-    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    texel = atlas.texel
     _, parts, stats, _ = cv2.connectedComponentsWithStats((skin < 0.6).astype(np.uint8), connectivity=8)
     small = (stats[:, 2:4].max(1) * texel < MOLE) & (np.arange(len(stats)) > 0)
     result: Floats = np.where(small[parts], np.float32(1), skin)

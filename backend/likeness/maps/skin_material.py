@@ -132,7 +132,7 @@ def _paint(
         sharp: pixels per metre of the sharpest photo.
         broad: a method's own relief in metres, which the normals show as well.
     """
-    texel = float(np.sqrt(np.median(full.area[full.area > 0])))
+    texel = full.texel
     both = {n: np.maximum(fused.areas[n], small.flipped(fused.areas[n])) for n in ("lips", "brows", "lids")}
     lips = np.clip(small.vertices(both["lips"] * small.area) / np.maximum(small.vertices(small.area), 1e-12), 0, 1)
     fields = small.texels(np.concatenate([gloss_fields(frame, lips), whole.base], 1))
@@ -197,7 +197,7 @@ def _paint(
 
 def _covered_brows(brows: Floats, small: Atlas, shape: tuple[int, ...]) -> Floats:
     """Opacity (S, S) of brows painted where sunglasses hide them: the middle of their area, soft at its edge."""
-    texel = float(np.sqrt(np.median(small.area[small.area > 0])))
+    texel = small.texel
     middle = smoothstep(0.8, 1.02, cv2.GaussianBlur(brows, (0, 0), 0.0045 / texel))
     opacity: Floats = cv2.resize((0.5 * middle).astype(np.float32), shape[::-1])
     return opacity
@@ -206,7 +206,7 @@ def _covered_brows(brows: Floats, small: Atlas, shape: tuple[int, ...]) -> Float
 def _mottled(made_up: Floats, small: Atlas, full: Atlas, seed: int) -> tuple[Floats, Floats]:
     """What keeps invented skin from looking like plastic: slow changes of tone and of redness, (S, S) each."""
     random = np.random.default_rng(seed)
-    texel = float(np.sqrt(np.median(small.area[small.area > 0])))
+    texel = small.texel
     bands = []
     for length, amount in ((0.0016, MOTTLE), (0.005, MOTTLE), (0.003, 1.0), (0.009, 1.0)):
         noise = random.standard_normal((small.size, small.size)).astype(np.float32)

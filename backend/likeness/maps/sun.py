@@ -123,7 +123,7 @@ def _lit(
     points = torch.from_numpy(atlas.texels(posed.numpy())[atlas.inside])
     reached = np.zeros(atlas.inside.shape, np.float32)
     reached[atlas.inside] = shadow_from(posed, triangles, to, points, SIDE).numpy()
-    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    texel = atlas.texel
     facing = atlas.texels((normals @ to).clamp(min=0).numpy())
     edge = cv2.GaussianBlur(reached, (0, 0), SOFT / texel)
     reach = facing * edge

@@ -115,7 +115,7 @@ def posed_vertices(reconstruction: Reconstruction, view: View) -> torch.Tensor:
 
 def _sample(crop: NDArray[np.uint8], places: Floats, scale: float, atlas: Atlas) -> Floats:
     """Log light at the texels; the photo is first shrunk where a texel spans several of its pixels."""
-    texel = float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+    texel = atlas.texel
     shrink = min(1.0, 1.0 / max(texel * scale, 1e-6))
     logs = log_light(crop)
     if shrink < 0.8:

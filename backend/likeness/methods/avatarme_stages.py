@@ -24,7 +24,7 @@ from likeness.maps.tiles import Tiling, dilated, run_tiles
 from likeness.methods.avatarme_networks import TILE, Networks
 from likeness.methods.avatarme_open import OPEN, looked_over, open_weights_there
 from likeness.methods.avatarme_shape import Shape
-from likeness.methods.avatarme_texture import SMALL, LitPhoto, from_srgb, texel_of, to_srgb
+from likeness.methods.avatarme_texture import SMALL, LitPhoto, from_srgb, to_srgb
 from likeness.methods.base import Reconstruction, Settings
 from likeness.progress import Progress
 
@@ -92,7 +92,7 @@ def refined(
     atlas = atlas_of(made.head, "Skin", min(SMALL, settings.texture_size))
     if side > settings.texture_size:
         progress("maps", 0.9, "Enlarging the maps")
-        maps |= enlarged_skin(maps, side, texel_of(atlas) * atlas.size / side, settings.seed)
+        maps |= enlarged_skin(maps, side, atlas.texel * atlas.size / side, settings.seed)
     if "de-lighting" not in networks.told and open_weights_there():
         progress("maps", 0.9, "Looking for light that is left in the skin")
         maps["albedo"] = looked_over(made.head, made.vertices, Material(maps, values))
@@ -104,7 +104,7 @@ def refined(
     if "normal.diffuse" not in maps or "diffuse normals" not in networks.told:
         progress("maps", 0.97, "Normals of the light that went through the skin")
         codes = maps["normal"].pixels
-        texel = texel_of(atlas) * atlas.size / len(codes)
+        texel = atlas.texel * atlas.size / len(codes)
         colour = from_srgb(_mean(maps["albedo"].pixels, atlas.inside))
         maps["normal.diffuse"] = Map(scattered(codes, texel, colour), "linear")
     return Material(maps, values)

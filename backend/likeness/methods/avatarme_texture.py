@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.avatar import Map, Material
-from likeness.maps.atlas import Atlas, atlas_of, material_triangles
+from likeness.maps.atlas import atlas_of, material_triangles
 from likeness.maps.field import Surface
 from likeness.maps.places import smoothstep
 from likeness.maps.transfer import transfer_of
@@ -17,7 +17,7 @@ from likeness.maps.unwrap import Unwrapped, log_light, unwrap
 from likeness.methods.base import Reconstruction
 from likeness.photos.srgb import srgb_decoded, srgb_encoded
 
-__all__ = ["SMALL", "LitPhoto", "from_srgb", "texel_of", "to_srgb"]
+__all__ = ["SMALL", "LitPhoto", "from_srgb", "to_srgb"]
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -114,12 +114,7 @@ class LitPhoto:
     def _scale(self, side: int) -> float:
         """Photo pixels along a usual texel of a texture of that side."""
         assert self.reconstruction.head is not None
-        return self.photo.scale * texel_of(atlas_of(self.reconstruction.head, "Skin", side))
-
-
-def texel_of(atlas: Atlas) -> float:
-    """Metres along a usual texel."""
-    return float(np.sqrt(np.median(atlas.area[atlas.area > 0])))
+        return self.photo.scale * atlas_of(self.reconstruction.head, "Skin", side).texel
 
 
 def _floats(image: Map, side: int) -> Floats:
