@@ -56,6 +56,7 @@ def make_turntable(
         if thing.name not in room.collection.all_objects:
             room.collection.objects.link(thing)
     for view_layer in room.view_layers:
+        view_layer.update()  # Blender 5.2 has no layer collections before
         _leave_out(view_layer.layer_collection, head)
 
     stage = adopt(bpy.data.collections.new(room.name), head.name)
