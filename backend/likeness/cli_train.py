@@ -22,7 +22,9 @@ def add_commands(
     methods = c.add_subparsers(title="methods", required=True, metavar="METHOD")
     g = methods.add_parser("genova", help="a face's descriptor -> shape and colours, without labelled photos")
     g.add_argument("-o", "--output", type=Path, required=True, help="folder; a training that it holds is gone on with")
-    g.add_argument("--head", default="anny", help="see `likeness heads` (default: %(default)s)")
+    g.add_argument(
+        "--head", default="anny", help="see `likeness heads`, or an installed Basel Face Model (default: %(default)s)"
+    )
     g.add_argument("--photos", type=Path, help="folder of faces for the unsupervised stage (default: rendered heads)")
     g.add_argument("--renders", type=whole(2), help="heads to render for the start, rounded up to whole files of 256")
     g.add_argument("--start-steps", type=whole(1), help="of learning from the renders")
@@ -48,11 +50,10 @@ def _genova(a: argparse.Namespace) -> None:
         progress("start", 0.0, "Starting PyTorch")
         import torch
 
-        from likeness.heads.library import open_head
+        from likeness.heads.morphable import open_morphable
         from likeness.methods.recognised import own_weights
         from likeness.networks.dlib_face import dlib_face
         from likeness.training.genova import Plan, train
-        from likeness.training.morphable import Morphable
         from likeness.training.samples import PIECE, photo_descriptors
 
         if a.device == "cuda" and not torch.cuda.is_available():
@@ -66,7 +67,7 @@ def _genova(a: argparse.Namespace) -> None:
         if a.steps is not None:
             plan = replace(plan, steps=a.steps)
         photos = photo_descriptors(a.photos, progress) if a.photos else None
-        model = Morphable.of(open_head(a.head, progress), device)
+        model = open_morphable(a.head, device, progress)
         path = train(model, dlib_face(device), a.output, plan, photos, progress)
         place = own_weights(model.name)
     _done(path, place, a.use)

@@ -14,6 +14,7 @@ from likeness import faces, photos
 from likeness.cli import main
 from likeness.errors import HeadError, WeightsError
 from likeness.heads.base import HeadModel
+from likeness.heads.morphable import Morphable
 from likeness.heads.pigments import CLEAREST, NAMES, Pigments
 from likeness.methods.base import Reconstruction, Settings
 from likeness.methods.genova import Genova
@@ -22,7 +23,6 @@ from likeness.networks.dlib_face import DlibFace, dlib_face
 from likeness.networks.genova import Regressor
 from likeness.progress import quiet
 from likeness.training.chips import shoot
-from likeness.training.morphable import Morphable
 from likeness.training.samples import draw_heads
 from likeness.training.scenes import draw_scene
 
@@ -104,7 +104,8 @@ def test_ones_own_weights_come_first(
     for parameter in blank.parameters():
         torch.nn.init.zeros_(parameter)
     blank.save(own_weights("anny"), {"head": "anny"})
-    monkeypatch.setattr("likeness.methods.genova.open_head", lambda *_: anny_head)
+    for module in ("methods.genova", "heads.morphable"):
+        monkeypatch.setattr(f"likeness.{module}.open_head", lambda *_: anny_head)
     plain = Genova().reconstruct([face], Settings("anny"), quiet)
     np.testing.assert_allclose(plain.vertices, anny_head.template.numpy(), atol=1e-7)
     Regressor(128, 7, len(NAMES), 4).save(own_weights("anny"), {"head": "anny"})
@@ -146,7 +147,7 @@ def test_the_command_trains_and_puts_in_place(
         monkeypatch.setattr(f"likeness.training.{module}.PIECE", 16)
     monkeypatch.setattr("likeness.training.pictures.HEADS", 2)
     monkeypatch.setattr("likeness.methods.recognised.home", lambda: tmp_path / "home")
-    monkeypatch.setattr("likeness.heads.library.open_head", lambda *_: anny_head)
+    monkeypatch.setattr("likeness.heads.morphable.open_head", lambda *_: anny_head)
     monkeypatch.setattr("likeness.training.samples.faces.find", lambda photo: photo)
     monkeypatch.setattr("likeness.training.samples.describe", lambda face: np.full(128, 0.1, np.float32))
     (tmp_path / "photos").mkdir()

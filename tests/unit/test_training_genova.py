@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from likeness.errors import MethodError, WeightsError
 from likeness.heads.base import LandmarkEmbedding
+from likeness.heads.morphable import Morphable
 from likeness.networks.dlib_face import DlibFace
 from likeness.networks.genova import Regressor
 from likeness.progress import Cancelled, Progress, quiet
@@ -20,7 +21,6 @@ from likeness.training import genova, pictures, samples
 from likeness.training.chips import shoot
 from likeness.training.genova import Plan, train, unsupervised
 from likeness.training.losses import Coefficients, batch_distribution, multi_view_identity, parameter_distance
-from likeness.training.morphable import Morphable
 from likeness.training.scenes import draw_scene, plain_scene
 from likeness.weights.tensor_file import write_tensors
 
@@ -43,14 +43,15 @@ def ball() -> Morphable:
     front = points[faces].mean(1)
     marks = np.array([(x, y, np.sqrt(RADIUS**2 - x * x - y * y)) for x, y in EYES_AND_NOSE])
     nearest = np.linalg.norm(front[None] - marks[:, None], axis=2).argmin(1)
-    third = torch.full((5, 3), 1 / 3)
+    five = LandmarkEmbedding(torch.from_numpy(nearest), torch.full((5, 3), 1 / 3))
+    unknown = LandmarkEmbedding(torch.full((68,), -1), torch.zeros(68, 3))
     mean = torch.from_numpy(points).float()
     unit = mean / RADIUS
     bulge = torch.stack([unit * (unit[:, k : k + 1] ** 2) * 0.02 for k in range(3)])
     halves = torch.stack([(unit[:, 1:2] > 0).float(), (unit[:, 1:2] <= 0).float()]) * torch.tensor([0.2, 0.3, 0.4])
     return Morphable(
         "ball", mean, bulge, bulge[:1] * 0.2, ("jawOpen",), torch.from_numpy(faces),
-        LandmarkEmbedding(torch.from_numpy(nearest), third), torch.zeros(len(mean)),
+        torch.ones(len(faces), dtype=torch.bool), five, unknown, torch.zeros(len(mean)),
         lambda albedo: torch.exp(-(0.6 + torch.einsum("bk,kvc->bvc", albedo, halves)).clamp(min=0.1)), 2,
     )  # fmt: skip
 

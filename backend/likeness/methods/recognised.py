@@ -39,13 +39,17 @@ def shipped_weights(head: str) -> Path:
     return FOLDER / f"{head}.safetensors"
 
 
-def weights_for(*heads: str) -> tuple[Path, Regressor, dict[str, Any]] | None:
-    """The weights of the first head that has some, the user's own before the shipped ones, and what is told of them.
+def weights_for(head: str, others: tuple[str, ...] = ()) -> tuple[Path, Regressor, dict[str, Any]] | None:
+    """The weights of a head, and what is told of them; where it has none of the user's own, others' come first.
+
+    Args:
+        head: head model by name.
+        others: models of a face whose weights the user may have put in place for any head.
 
     Raises:
         WeightsError: the file holds something else.
     """
-    places = (place for head in dict.fromkeys(heads) for place in (own_weights(head), shipped_weights(head)))
+    places = [own_weights(head), *(own_weights(other) for other in others), shipped_weights(head)]
     path = next((place for place in places if place.exists()), None)
     return None if path is None else (path, *_loaded(path, path.stat().st_mtime))
 

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from likeness.errors import MethodError
+from likeness.heads.morphable import Morphable
 from likeness.networks.genova import Regressor
 from likeness.progress import Progress, quiet
 from likeness.training.chips import shoot
 from likeness.training.losses import Coefficients, batch_distribution, multi_view_identity, parameter_distance
-from likeness.training.morphable import Morphable
 from likeness.training.pictures import curves, portraits
 from likeness.training.samples import PIECE, Samples, render_samples
 from likeness.training.scenes import draw_scene, plain_scene
@@ -198,7 +198,7 @@ def unsupervised(
     identity = multi_view_identity(descriptors[:count], seen)
     # The heads it has just said are a new rendered sample; where they came from does not matter to it.
     with torch.no_grad():
-        scenes = [draw_scene(model.expression_names, rng) for _ in range(count)]
+        scenes = [draw_scene(model.expression_names, rng, len(model.expression)) for _ in range(count)]
         again = encoder(shoot(model, few.identity, few.albedo, scenes))
     loopback = parameter_distance(Coefficients(*regressor(again)), few.detach(), plan.shape, plan.colour)
     return identity, batch_distribution(found), loopback

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from likeness.faces.chip import SIZE as SIDE
+from likeness.heads.morphable import Morphable
 from likeness.networks.genova import Regressor
 from likeness.training.chips import shoot
 from likeness.training.losses import Coefficients
-from likeness.training.morphable import Morphable
 from likeness.training.samples import Samples
 from likeness.training.scenes import plain_scene
 

@@ -16,11 +16,11 @@ from torch import Tensor
 from likeness import faces
 from likeness.errors import FaceError, MethodError, PhotoError
 from likeness.faces.identity import describe
+from likeness.heads.morphable import Morphable
 from likeness.photos import load
 from likeness.progress import Progress
 from likeness.training.chips import shoot
 from likeness.training.losses import Coefficients
-from likeness.training.morphable import Morphable
 from likeness.training.scenes import draw_scene
 from likeness.weights.tensor_file import write_tensors
 
@@ -79,7 +79,7 @@ def _piece(model: Morphable, encoder: Encoder, rng: Generator, at_once: int = 16
     rows = []
     for first in range(0, PIECE, at_once):
         some = slice(first, first + at_once)
-        scenes = [draw_scene(model.expression_names, rng) for _ in range(at_once)]
+        scenes = [draw_scene(model.expression_names, rng, len(model.expression)) for _ in range(at_once)]
         rows.append(encoder(shoot(model, heads.identity[some], heads.albedo[some], scenes)))
     made = {"descriptor": torch.cat(rows), "identity": heads.identity, "albedo": heads.albedo}
     return {name: values.cpu().contiguous() for name, values in made.items()}

@@ -20,6 +20,8 @@ YAW, PITCH, ROLL = 45.0, 9.0, 8.0
 """Degrees: half of the yaws are uniform up to this, the others and the rest of the pose normal."""
 JITTER = 0.012
 """Standard deviation of a landmark network's error, in distances between the outer eye corners."""
+MILD = 0.5
+"""Standard deviation of expressions without a name, in those of their model."""
 HAIR = 0.03  # metres that hair stands off the skull at most
 MOODS: tuple[dict[str, float], ...] = (
     {},
@@ -78,8 +80,8 @@ class Scene:
     seed: int
 
 
-def draw_scene(names: tuple[str, ...], rng: Generator) -> Scene:
-    """A photo at random, of a head with expressions of these names."""
+def draw_scene(names: tuple[str, ...], rng: Generator, nameless: int = 0) -> Scene:
+    """A photo at random, of a head with expressions of these names, or else with `nameless` ones that are N(0, 1)."""
     yaw = rng.uniform(-YAW, YAW) if rng.random() < 0.5 else rng.normal(0, 15)
     key = _lamp(rng, rng.uniform(-75, 75), rng.uniform(0, 60), rng.uniform(0.5, 1.6))
     rest = tuple(
@@ -89,7 +91,7 @@ def draw_scene(names: tuple[str, ...], rng: Generator) -> Scene:
     return Scene(
         rotation=_turned(float(yaw), rng.normal(0, PITCH), rng.normal(0, ROLL)),
         distance=float(np.exp(rng.uniform(np.log(4.5), np.log(22)))),
-        expression=_mood(names, rng),
+        expression=_mood(names, rng) if names else torch.from_numpy(rng.normal(0, MILD, nameless)).float(),
         above=rng.uniform(0.15, 0.8) * _tint(rng),
         below=rng.uniform(0.05, 0.35) * _tint(rng),
         lamps=(key, *rest),
