@@ -79,7 +79,7 @@ def _piece(model: Morphable, encoder: Encoder, rng: Generator, at_once: int = 16
     rows = []
     for first in range(0, PIECE, at_once):
         some = slice(first, first + at_once)
-        scenes = [draw_scene(model.expression_names, rng, len(model.expression)) for _ in range(at_once)]
+        scenes = [draw_scene(model.expression_names, rng, len(model.expression)) for _ in heads.identity[some]]
         rows.append(encoder(shoot(model, heads.identity[some], heads.albedo[some], scenes)))
     made = {"descriptor": torch.cat(rows), "identity": heads.identity, "albedo": heads.albedo}
     return {name: values.cpu().contiguous() for name, values in made.items()}
