@@ -59,6 +59,7 @@ class Supervisor:
         self._want_api, self._want_version = want_api, want_version
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._stops = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._state: State = "stopped"
         self._message = ""
@@ -84,9 +85,12 @@ class Supervisor:
         Raises:
             ServiceError: it cannot be started ("start"), or one of another version is at work ("version").
         """
+        stops = self._stops
         with self._lock:
             self._stop.clear()
             try:
+                if self._stops != stops:  # it waited for a start that was given up, and so is this one
+                    raise _given_up()
                 client = self._find() or self._start()
             except ServiceError as error:
                 stopped = error.code == "cancelled"
@@ -96,7 +100,8 @@ class Supervisor:
             return client
 
     def stop(self) -> None:
-        """End the server if it is ours; a start under way is given up. Blocks a few seconds at most."""
+        """End the server if it is ours; starts asked for before are given up. Blocks a few seconds at most."""
+        self._stops += 1
         self._stop.set()
         with self._lock:
             self._end(STOP_PATIENCE)
@@ -202,7 +207,7 @@ class Supervisor:
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             self._end(RETRY)
-            raise ServiceError("The start of the backend was given up.", "cancelled")
+            raise _given_up()
 
     def _wrong(self, health: dict[str, Any]) -> ServiceError:
         return ServiceError(
@@ -214,6 +219,10 @@ class Supervisor:
     def _last_words(self, code: int) -> str:
         said = [line for line in self.log_tail(50).splitlines() if line.strip() and not line.startswith("--- ")]
         return said[-1].strip() if said else f"it ended with code {code} and said nothing."
+
+
+def _given_up() -> ServiceError:
+    return ServiceError("The start of the backend was given up.", "cancelled")
 
 
 def _health(found: server_file.Running | None, patience: float) -> dict[str, Any] | None:

@@ -158,14 +158,18 @@ def test_stop_while_it_starts(make: Make) -> None:
             one.ensure()
         errors.append(error.value.code)
 
-    thread = threading.Thread(target=start)
-    thread.start()
+    # One starts it, the others wait for that; none may start it once it has been stopped.
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
     assert comes(lambda: one.state == "starting")
     begun = time.monotonic()
     one.stop()
-    thread.join(10)
-    assert errors == ["cancelled"]
+    for thread in threads:
+        thread.join(10)
+    assert errors == 3 * ["cancelled"]
     assert one.state == "stopped"
+    assert one.log.read_text().count("--- ") == 1
     assert time.monotonic() - begun < 2 * supervisor.STOP_PATIENCE
 
 
