@@ -14,15 +14,16 @@ demo: $(VENV)/ready
 	$(BIN)/likeness reconstruct tests/data/astronaut.png -o $(DEMO)/astronaut.likeness --overwrite \
 	  --blend $(DEMO)/astronaut.blend --render $(DEMO)/astronaut.png --compare $(DEMO)/compare.png --samples $(SAMPLES)
 
-# What starts servers or Blender has the machine for itself; the rest runs two files at a time, a thread each.
+# What starts servers or opens windows has the machine for itself; the rest runs two files at a time.
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/parity $(ARGS)
-	$(BIN)/python -m pytest tests/service tests/blender tests/gui $(ARGS)
+	$(BIN)/python -m pytest -n 2 tests/blender $(ARGS)
+	$(BIN)/python -m pytest tests/service tests/gui $(ARGS)
 
 # Blender 4.2 to 5.2, each in an environment of its own (1 GB each); 5.2 needs a Python 3.13.
 test-blenders: $(VENV)/ready
 	$(BIN)/python tests/blender/blenders.py
-	LIKENESS_TEST_BLENDERS="$(BLENDERS)" $(BIN)/python -m pytest tests/blender/test_in_blender.py -ra $(ARGS)
+	LIKENESS_TEST_BLENDERS="$(BLENDERS)" $(BIN)/python -m pytest -n 2 tests/blender/test_in_blender.py -ra $(ARGS)
 
 # Blender's window on a virtual screen, in a Debian in a folder of the user's cache (2 GB); needs root and Debian's apt.
 test-gui: $(VENV)/ready
