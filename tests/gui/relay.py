@@ -59,7 +59,7 @@ class Relay:
             self.backends.append(backend)
             threading.Thread(target=_end_with, args=(said, backend), daemon=True).start()
             assert backend.stdout is not None
-            with contextlib.suppress(OSError):  # the caller was killed
+            with backend.stdout, contextlib.suppress(OSError):  # the caller was killed
                 for line in backend.stdout:
                     caller.sendall(line)
             backend.wait()

@@ -82,8 +82,8 @@ def test_nothing_stutters_during_a_job(installed: Desk, sidebar: Sidebar) -> Non
     """The window beats evenly while a job runs.
 
     Without a graphics card each drawing of the sidebar takes 50 ms, whatever is in it: so what the add-on does for it
-    is timed by itself, and the sidebar is closed while the beats are counted. Of three stretches the calmest counts:
-    other programs may disturb one, what the add-on does at every look at the job is in all.
+    is timed by itself, and the sidebar is closed while the beats are counted. Of the stretches the calmest counts: other
+    programs may disturb some, what the add-on does at every look at the job is in all.
     """
     window = installed.window
     window.do("bpy.context.scene.likeness.texture_size = '4096'")
@@ -94,7 +94,7 @@ def test_nothing_stutters_during_a_job(installed: Desk, sidebar: Sidebar) -> Non
     with_panel, calls = window.ask("[gaps, spent]")
     window.do("with view3d() as c: c.space_data.show_region_ui = False")
     longest = []
-    for _ in range(3):
+    while len(longest) < 8 and min(longest, default=1.0) >= 0.05:
         time.sleep(0.5)
         window.do("listen()")
         time.sleep(1.5)
