@@ -15,7 +15,7 @@ from .session import session
 from .weights import draw_missing
 from .words import licences, paragraph
 
-__all__ = ["CLASSES"]
+__all__ = ["CLASSES", "finest"]
 
 READY: Any = "CHECKMARK"
 LACKS: Any = "IMPORT"
@@ -106,6 +106,14 @@ class LIKENESS_PT_method(Child, bpy.types.Panel):
         if method:
             strictest = method.get("strictest") or licences(method.get("licences") or {})
             paragraph(self.layout, context, f"Licence: {strictest}", icon="COPY_ID")
+        if finest(context):
+            column.prop(settings, "fine_size")
+
+
+def finest(context: bpy.types.Context) -> int:
+    """Largest side of the skin maps that the chosen method makes itself, 0 where it makes none larger."""
+    method = _find(session().methods, settings_of(context).method)
+    return int(method.get("finest") or 0) if method else 0
 
 
 def _draw_lack(layout: bpy.types.UILayout, context: bpy.types.Context, entry: dict[str, Any]) -> None:

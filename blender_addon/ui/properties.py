@@ -16,6 +16,11 @@ TEXTURES = (
     ("2048", "2048: standard", "For most pictures", 3),
     ("4096", "4096: fine", "For close-ups; takes about four times as long and much more memory", 4),
 )
+FINE = (
+    ("0", "As the Textures", "No larger than the other maps", 1),
+    ("4096", "4096: fine", "For close-ups", 2),
+    ("6144", "6144: largest", "As published; takes minutes and several gigabytes", 3),
+)
 
 
 class LIKENESS_PG_photo(bpy.types.PropertyGroup):
@@ -52,6 +57,12 @@ class LIKENESS_PG_settings(bpy.types.PropertyGroup):
         description="Side of the texture maps in pixels",
         items=TEXTURES,
         default="2048",
+    )
+    fine_size: bpy.props.EnumProperty(
+        name="Skin Maps",
+        description="Side of the skin maps that the method makes itself; never smaller than the textures",
+        items=FINE,
+        default="0",
     )
     seed: bpy.props.IntProperty(
         name="Seed",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import bpy
 
 from .main import Child
+from .method import finest
 from .obstacles import obstacle
 from .preferences import choice, folder_for, preferences
 from .properties import path_of, settings_of
@@ -123,6 +124,7 @@ def begin(context: bpy.types.Context) -> Task:
         "head": settings.head,
         "texture_size": int(settings.texture_size),
         "seed": settings.seed,
+        **({"fine_size": int(settings.fine_size)} if finest(context) else {}),
         "face": faces[0] if len(faces) == 1 else faces if any(faces) else None,
         "name": settings.avatar_name.strip() or None,
     }

@@ -82,8 +82,8 @@ def test_nothing_stutters_during_a_job(installed: Desk, sidebar: Sidebar) -> Non
     """The window beats evenly while a job runs.
 
     Without a graphics card each drawing of the sidebar takes 50 ms, whatever is in it: so what the add-on does for it
-    is timed by itself, and the sidebar is closed while the beats are counted. Of the stretches the calmest counts: other
-    programs may disturb some, what the add-on does at every look at the job is in all.
+    is timed by itself, and the sidebar is closed while the beats are counted. Of the stretches the calmest counts:
+    other programs may disturb some, what the add-on does at every look at the job is in all.
     """
     window = installed.window
     window.do("bpy.context.scene.likeness.texture_size = '4096'")

@@ -39,6 +39,17 @@ def events(server: Running, job: dict[str, Any], **headers: str) -> list[dict[st
     return found
 
 
+def test_skin_maps_larger_than_the_textures(server: Running, astronaut: Path, tmp_path: Path) -> None:
+    methods = {method["name"]: method for method in server.get("/v1/methods")["methods"]}
+    assert (methods["avatarme"]["finest"], methods["open"]["finest"]) == (6144, 0)
+    job = server.done(astronaut, method="avatarme", texture_size=256, fine_size=320)
+    (tmp_path / "a.zip").write_bytes(server.http.get(f"/v1/jobs/{job['id']}/avatar").content)
+    maps = package.load(tmp_path / "a.zip").materials["Skin"].maps
+    assert maps["albedo"].pixels.shape == (320, 320, 3)
+    wrong = server.http.post("/v1/jobs", files=[("photos", ("a.png", b""))], data={"settings": '{"fine_size": 9000}'})
+    assert wrong.status_code == 422
+
+
 def test_a_job_becomes_an_avatar(server: Running, done: dict[str, Any], tmp_path: Path) -> None:
     assert done["name"] == "Eileen"
     assert done["photos"] == ["astronaut.png"]

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from likeness.faces.face import Face
 from likeness.methods.avatarme_networks import installed_networks
-from likeness.methods.avatarme_stages import providers, refined
+from likeness.methods.avatarme_stages import LARGEST, providers, refined
 from likeness.methods.base import OF_THE_HEAD, Licences, Reconstruction, Settings
 from likeness.methods.open import Open
 from likeness.methods.registry import register
@@ -35,6 +35,7 @@ class AvatarMe:
     licences: ClassVar[Licences] = Licences(code="Apache-2.0", weights="Apache-2.0", model=OF_THE_HEAD)
     needs: ClassVar[tuple[str, ...]] = Open.needs
     inputs: ClassVar[Literal["one photo", "many photos", "video"]] = "many photos"
+    finest: ClassVar[int] = LARGEST
 
     def reconstruct(self, faces: list[Face], settings: Settings, progress: Progress) -> Reconstruction:
         """Faces of one person, one per photo, to a head whose maps are made by AvatarMe's stages.

@@ -135,6 +135,9 @@ class Method(Protocol):
         licences: of code, weights and model.
         needs: names of the weights catalogue that must be installed first; "a or b" where one will do, best first.
         inputs: what it takes.
+
+    A method that can make its own maps larger than the texture size says with ``finest`` how large, see
+    `Settings.fine_size`.
     """
 
     name: ClassVar[str]

@@ -88,7 +88,7 @@ def status(method: type[Method]) -> str:
 
 
 def describe() -> list[dict[str, Any]]:
-    """The methods as plain data: name, title, paper, year, inputs, ready, status, needs, …
+    """The methods as plain data: name, title, paper, year, inputs, finest, ready, status, needs, …
 
     "wanted" says of each need its title, licence, page, how it is had and the command that installs it.
     """
@@ -104,6 +104,7 @@ def _describe(method: type[Method]) -> dict[str, Any]:
         "paper": method.paper,
         "year": method.year,
         "inputs": method.inputs,
+        "finest": int(getattr(method, "finest", 0)),
         "ready": said == "ready",
         "status": said,
         "needs": missing(method),

@@ -60,6 +60,12 @@ class Settings(BaseModel):
     method: Word = Field(default="open", description="One of GET /v1/methods.")
     head: Word = Field(default="auto", description="One of GET /v1/heads, or auto.")
     texture_size: int = Field(default=2048, ge=256, le=4096, description="Side of the maps in texels.")
+    fine_size: int = Field(
+        default=0,
+        ge=0,
+        le=6144,
+        description="Side of the maps that a method with `finest` makes itself; 0: no larger.",
+    )
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     face: FaceIndex | list[FaceIndex] | None = Field(
         default=None, description="Which face, 0 is the largest: one number for all photos, or one for each."
@@ -164,6 +170,7 @@ class Method(BaseModel):
     paper: str
     year: int
     inputs: str
+    finest: int = Field(description="Largest side of the maps that it makes itself; 0 where it makes none larger.")
     ready: bool
     status: str = Field(description='"ready", or one sentence on what it needs.')
     needs: list[str]

@@ -142,7 +142,8 @@ def _job(message: Message, progress: Progress) -> Message:
     photos = _photos(message)
     progress("start", 1.0, "Reading the photos")
     wanted: dict[str, Any] = message["settings"]
-    settings = Settings(head=wanted["head"], texture_size=wanted["texture_size"], seed=wanted["seed"])
+    fine = wanted.get("fine_size", 0)  # absent from jobs that waited while the backend was renewed
+    settings = Settings(wanted["head"], wanted["texture_size"], wanted["seed"], fine)
     name = wanted["name"] or photos[0].path.stem
     avatar = pipeline.reconstruct(photos, wanted["method"], settings, name=name, face=wanted["face"], progress=progress)
     return _delivered(avatar, Path(message["folder"]), wanted["method"], progress)

@@ -245,6 +245,21 @@ def test_methods_are_offered_with_status_and_licence() -> None:
     assert "Code: non-commercial" in tooltip
 
 
+def test_finer_maps_are_offered_where_the_method_makes_them(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle()
+    bpy.ops.likeness.add_photos(filepath=str(photo))
+    asked = []
+    monkeypatch.setattr(ui("reconstruct"), "Task", lambda *given: asked.append(given[3]))
+    for finest in (0, 6144):
+        now().methods, now().heads = [METHODS[0] | {"finest": finest}, METHODS[1]], HEADS
+        settings().fine_size = "6144"
+        shown = [given["property"] for what, given in draw_all()["LIKENESS_PT_method"].record if what == "prop"]
+        assert ("fine_size" in shown) is (finest > 0)
+        ui("reconstruct").begin(bpy.context)
+    assert "fine_size" not in asked[0]  # a backend that does not know it would refuse it
+    assert asked[1]["fine_size"] == 6144
+
+
 def test_what_lacks_is_said_at_the_button(photo: Path) -> None:
     settle()
     assert "Add at least one photo." in draw_all()["LIKENESS_PT_reconstruct"].said
