@@ -84,6 +84,7 @@ def learn(model: LandmarkModel, samples: Samples) -> Calibration:
         bias.reshape(8, 478, 3),
         shared.reshape(RANK, 478, 3),
         np.maximum(grain, 2e-4).reshape(478, 3),
+        np.zeros(samples.identity.shape[1]),  # make_smile.py measures it with the rest
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from made_fit import FOCAL, camera, face_of, made_head, seen
 
 from likeness.fitting.calibration import aligned, angles_of
-from likeness.fitting.expression import expression_prior, one_way
+from likeness.fitting.expression import expression_prior, one_way, smile_of
 from likeness.fitting.landmarks import LandmarkModel, landmark_model
 from likeness.fitting.noise import Noise, smooth_noise
 from likeness.fitting.pose import first_pose, focal_prior
@@ -147,3 +147,10 @@ def test_landmarks_follow_the_head(head: HeadModel, model: LandmarkModel) -> Non
         vertices = head.shape(identity[None], weights[None])[0]
     points = head.landmarks["mediapipe478"].on(vertices, head.triangles).numpy()
     assert np.abs(points - model.at(IDENTITY, smile())).max() < 1e-5
+
+
+def test_a_smile_has_two_sides() -> None:
+    weights = np.zeros(52)
+    weights[ARKIT.index("mouthSmileLeft")] = 0.6
+    assert smile_of(ARKIT, weights) == pytest.approx(0.3)
+    assert smile_of(("jawOpen",), np.ones(1)) == 0

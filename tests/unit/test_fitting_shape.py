@@ -1,5 +1,6 @@
 """Shape from calibrated landmarks, and the small residual on top."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from made_fit import camera, face_of, made_head, seen
 from safetensors.numpy import load_file
 
+from likeness import faces, photos
 from likeness.fitting.calibration import FOLDER, Calibration, aligned, pose_terms
 from likeness.fitting.fit import fit_faces
 from likeness.fitting.free_form import CAP, Pull, Residual, free_form
@@ -35,7 +37,8 @@ def calibration() -> Calibration:
     weights = np.stack([w.ravel() / (w**2).sum() for w in ways], 1) * 0.5
     usual = np.zeros((8, L, 3))
     zero = np.zeros((8, L, 3))
-    return Calibration(reference, usual, weights, 0.5 * np.eye(2), zero, np.zeros((4, L, 3)), np.full((L, 3), 1e-4))
+    grain, smile = np.full((L, 3), 1e-4), np.array([0.3, -0.2])
+    return Calibration(reference, usual, weights, 0.5 * np.eye(2), zero, np.zeros((4, L, 3)), grain, smile)
 
 
 def test_photos_that_agree_say_more_together(calibration: Calibration) -> None:
@@ -69,6 +72,36 @@ def test_other_evidence_is_weighed_against_the_landmarks(calibration: Calibratio
     half = identity_of(calibration, landmarks, Hint(np.array([0.5, -0.5]), np.ones(2)))
     assert np.all(np.abs(half.mean - alone.mean) < np.abs(sure.mean - alone.mean))
     assert np.all(np.diag(half.precision) > np.diag(alone.precision))
+
+
+def test_a_smile_is_not_taken_for_shape(calibration: Calibration) -> None:
+    landmarks = 1000 * calibration.reference * (1, -1, -1)
+    still = identity_of(calibration, [landmarks]).mean
+    assert identity_of(calibration, [landmarks], smiles=[0.0]).mean == pytest.approx(still)
+    grin = identity_of(calibration, [landmarks], smiles=[1.0]).mean
+    assert grin - still == pytest.approx(-SAFE * calibration.smile)
+    pair = identity_of(calibration, [landmarks] * 2).mean
+    one_of_two = identity_of(calibration, [landmarks] * 2, smiles=[1.0, 0.0]).mean
+    assert np.sign(one_of_two - pair) == pytest.approx(-np.sign(calibration.smile))
+    assert np.all(np.abs(one_of_two - pair) < np.abs(grin - still))
+
+
+def test_a_smile_leaves_the_neutral_nose_narrow(
+    anny_head: HeadModel, astronaut: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = anny_head.with_expressions(ARKIT)
+    shipped, face = Calibration.of(head), faces.find(photos.load(astronaut))
+    assert shipped is not None
+    widths = []
+    for calibration in (shipped, replace(shipped, smile=np.zeros_like(shipped.smile))):
+        monkeypatch.setattr(Calibration, "of", lambda _, found=calibration: found)
+        fitted = fit_faces(head, [face])
+        assert fitted.details["nme_percent"][0] < 3
+        points = head.landmarks["mediapipe478"].on(torch.from_numpy(fitted.vertices), head.triangles)
+        widths.append([float((points[a] - points[b]).norm()) for a, b in ((64, 294), (33, 263))])
+    (nose, eyes), (nose_before, eyes_before) = widths
+    assert nose < nose_before - 0.001
+    assert eyes == pytest.approx(eyes_before, rel=0.03)
 
 
 def test_calibration_survives_its_file(calibration: Calibration, tmp_path: Path) -> None:

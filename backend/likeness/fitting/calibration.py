@@ -37,6 +37,7 @@ class Calibration:
         bias: (8, L, 3) metres in the head's frame, by the terms of `pose_terms`: network minus the points of a head
             with the predicted identity.
         shared: (R, L, 3) metres, errors that landmarks have in common; grain: (L, 3) metres, what each has alone.
+        smile: (N,), what a full smile adds to the identity coefficients that the regression tells.
     """
 
     reference: Floats
@@ -46,6 +47,7 @@ class Calibration:
     bias: Floats
     shared: Floats
     grain: Floats
+    smile: Floats
 
     @classmethod
     def of(cls, head: HeadModel) -> Self | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["expression_prior", "one_way"]
+__all__ = ["expression_prior", "one_way", "smile_of"]
 
 Floats = NDArray[np.float64]
 
@@ -58,3 +58,9 @@ def one_way(names: tuple[str, ...], weights: Floats) -> Floats:
                 a, b = (int(i) for i in pair if i is not None)
                 most[b if weights[a] >= weights[b] else a] = 0.0
     return most
+
+
+def smile_of(names: tuple[str, ...], weights: Floats) -> float:
+    """How much a face smiles, 0..1: the mean of both sides' weights of (M,); 0 for expressions without a smile."""
+    both = [float(weights[names.index(name)]) for name in ("mouthSmileLeft", "mouthSmileRight") if name in names]
+    return sum(both) / max(len(both), 1)

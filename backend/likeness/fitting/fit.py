@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from likeness.camera import Camera
 from likeness.faces.face import Face
 from likeness.fitting.calibration import Calibration
-from likeness.fitting.expression import expression_prior
+from likeness.fitting.expression import expression_prior, smile_of
 from likeness.fitting.free_form import Pull, displaced, free_form
 from likeness.fitting.known import camera_of, fit_known, fit_photos
 from likeness.fitting.landmarks import LandmarkModel, landmark_model
@@ -69,10 +69,14 @@ def _fitted(head: HeadModel, faces: list[Face], progress: Progress, hint: Callab
     if calibration is None:
         fit, noises = _fit_free(model, faces, head)
     else:
-        likely = identity_of(calibration, [face.landmarks for face in faces], hint())
+        landmarks, told, rest = [face.landmarks for face in faces], hint(), np.zeros(len(model.expression))
+        likely = identity_of(calibration, landmarks, told)
         progress("fit", 0.2, "Placing the head in the photo, finding its expression")
-        neutral_likely = model.at(likely.mean, np.zeros(len(model.expression)))
-        fit, photos = fit_known(model, faces, head, calibration, neutral_likely)
+        fit, photos = fit_known(model, faces, head, calibration, model.at(likely.mean, rest))
+        smiles = [smile_of(head.expression_names, weights) for weights in fit.expressions]
+        if any(smiles) and calibration.smile.any():
+            likely = identity_of(calibration, landmarks, told, smiles)
+            fit, photos = fit_known(model, faces, head, calibration, model.at(likely.mean, rest))
         progress("fit", 0.6, "Following the outline of the face")
         prior = expression_prior(head.expression_names)
         fit = refine(head, model, faces, photos, replace(fit, identity=likely.mean), likely.precision, prior)

@@ -42,20 +42,24 @@ class Hint:
     beyond: Floats
 
 
-def identity_of(calibration: Calibration, landmarks: list[Floats], hint: Hint | None = None) -> Likely:
+def identity_of(
+    calibration: Calibration, landmarks: list[Floats], hint: Hint | None = None, smiles: list[float] | None = None
+) -> Likely:
     """Identity of the person whose landmarks (478, 3), pixels, were found in each photo.
 
     Args:
         hint: other evidence; its errors and the landmarks' are taken as independent.
+        smiles: how much the person smiles in each photo, 0..1. A smile widens nose and mouth, and the regression, which
+            knows no expressions, takes a part of that for the person's own shape.
 
     Each photo's regression is the posterior mean under the prior N(0, 1); so the photos' precisions beyond the prior
     add up, and so do their precision-weighted means.
     """
     means = []
-    for points in landmarks:
+    for points, smile in zip(landmarks, smiles or [0.0] * len(landmarks), strict=True):
         away, rotation = aligned(points, calibration.reference)
         usual = np.tensordot(pose_terms(*angles_of(rotation)), calibration.usual, 1)
-        means.append((away - usual).ravel() @ calibration.identity)
+        means.append((away - usual).ravel() @ calibration.identity - smile * calibration.smile)
     count = len(means)
     precision = np.linalg.inv(calibration.spread)
     worth = count / (1 + ALIKE * (count - 1))
