@@ -67,8 +67,7 @@ def model(
     (home / kept.name).symlink_to(kept)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIKENESS_HOME", str(home))
-        patch.setattr(mesh_landmarks, "YAWS", (-15.0, 0.0, 15.0))  # fewer views, for time
-        patch.setattr(mesh_landmarks, "PITCHES", (0.0,))
+        patch.setattr(mesh_landmarks, "VIEWS", ((-15.0, 0.0), (0.0, 0.0), (15.0, 0.0)))  # fewer, for time
         store.install("bfm-2017", official)
         yield bfm_files.open_bfm("bfm-2017", anny_head)
 

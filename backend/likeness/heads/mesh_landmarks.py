@@ -7,12 +7,14 @@ taken and a little around, and each point is the middle of the places where the 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import lsq_linear
+from scipy.spatial import cKDTree
 
 from likeness.camera import Camera
 from likeness.errors import HeadError
@@ -21,13 +23,12 @@ from likeness.faces.detect import detect, whole
 from likeness.faces.mesh import landmarks_in, landmarks_of
 from likeness.heads.base import HeadModel
 from likeness.heads.embedding import turned_here
-from likeness.heads.embedding_pictures import BACKGROUND, LIGHT, SKIN, camera_at
+from likeness.heads.embedding_pictures import Painter, camera_at
 from likeness.heads.embedding_points import LOWER_LIP, UPPER_LIP
+from likeness.heads.face_mesh import FaceMesh, Shown
 from likeness.heads.surface import normals, similarity
 from likeness.progress import Progress, quiet
-from likeness.render.light import linear_to_srgb, sh_basis, srgb_to_linear
-from likeness.render.raster import Raster, interpolate, rasterise
-from likeness.render.view import project
+from likeness.render.raster import Raster
 
 __all__ = ["FaceMesh", "Found", "find_on_mesh"]
 
@@ -36,74 +37,27 @@ Ints = NDArray[np.int64]
 
 SIDE = 320
 """Pixels of the pictures in which the face is looked for."""
-YAWS, PITCHES = (-30.0, -15.0, 0.0, 15.0, 30.0), (-12.0, 0.0, 12.0)
+VIEWS = tuple(itertools.product((-30.0, -15.0, 0.0, 15.0, 30.0), (-12.0, 0.0, 12.0)))
+"""Yaw and pitch in degrees from which it is looked at, once it is known where that is."""
+ROUNDS = 3
+"""Shapes in which the head is shown beside the mesh: the mean one, then one about like the mesh."""
 BETTER = 4
 """Of the sides from which a face was seen so many are compared by how well it fits a head."""
 PRESENCE = 0.5
 USUAL = 0.001
 """Metres; places nearer than this to their middle all count alike."""
-
+NOISE, MOOD = 0.008, 0.3
+"""Metres by which a landmark errs, counted high because neighbours err together, and deviation of expressions."""
+STEEP = 0.05
+"""Sine between a ray and a surface below which one does not tell where it hits the other."""
 
 RIMS, RED = np.array(UPPER_LIP + LOWER_LIP), np.array((0, 37, 267, 17, 84, 314))
 LIP_DEPTH = 0.005
-"""Metres from the borders of the red of the lips back to the rims inside, at most."""
-
-
-@dataclass(frozen=True, eq=False)
-class FaceMesh:
-    """A surface to look at.
-
-    Attributes:
-        vertices: (U, 3), triangles: (T, 3), of either winding.
-        colours: (U, 3) sRGB in 0..1 or None: then it is painted in one.
-        uv, texture: (U, 2) with the origin lower left and (H, W, 3) uint8 sRGB, which count more than the colours.
-    """
-
-    vertices: Floats
-    triangles: Ints
-    colours: NDArray[np.float32] | None = None
-    uv: NDArray[np.float32] | None = None
-    texture: NDArray[np.uint8] | None = None
-
-    def picture(self, camera: Camera, *, lit: bool = True) -> tuple[NDArray[np.uint8], Raster]:
-        """Pixels (H, W, 3) sRGB of the mesh as a camera sees it, and what is where.
-
-        Lit, its shape shows whatever its colours; else they are shown as they are.
-        """
-        triangles = torch.from_numpy(self.triangles)
-        points = project(camera, torch.from_numpy(self.vertices).float())
-        raster = rasterise(points, triangles, camera.width, camera.height)
-        turned = torch.from_numpy(normals(self.vertices, self.triangles) @ camera.rotation.T).float()
-        towards = torch.where(turned[:, 2:] > 0, -turned, turned) * torch.tensor([1.0, -1.0, -1.0])
-        light = (sh_basis(towards) @ torch.tensor(LIGHT)).clamp(min=0.02)[:, None]
-        if self.texture is not None and self.uv is not None:
-            uv = interpolate(torch.from_numpy(self.uv), triangles, raster).numpy()
-            albedo = srgb_to_linear(torch.from_numpy(_sampled(self.texture, uv)))
-        elif self.colours is not None:
-            albedo = srgb_to_linear(interpolate(torch.from_numpy(self.colours), triangles, raster).clamp(0, 1))
-        else:
-            albedo = torch.tensor(SKIN).expand(*raster.covered.shape, 3)
-        colour = albedo * interpolate(light, triangles, raster) if lit else albedo.clone()
-        colour[~raster.covered] = BACKGROUND
-        return (linear_to_srgb(colour) * 255).round().to(torch.uint8).numpy(), raster
-
-    def moved(self, scale: float, rotation: Floats, shift: Floats) -> FaceMesh:
-        """The mesh in the frame from which ``this ~ scale * there @ rotation.T + shift``."""
-        return replace(self, vertices=(self.vertices - shift) @ rotation / scale)
-
-
-def _sampled(texture: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A texture's colours (H, W, 3) in 0..1 at UVs (H, W, 2), repeated outside 0..1."""
-    size = np.array(texture.shape[1::-1], np.float32)
-    place = np.stack([uv[..., 0] % 1, (1 - uv[..., 1]) % 1], -1) * size - 0.5
-    # Pictures shown smaller than the texture must not alias.
-    step = np.median(np.abs(np.diff(place, axis=1)).max(2)[np.diff(uv, axis=1).any(2)]) if uv.any() else 1.0
-    level = max(0, int(np.log2(max(step, 1.0))))
-    for _ in range(level):
-        texture = np.asarray(cv2.pyrDown(texture), np.uint8)
-    place = (place + 0.5) * (np.array(texture.shape[1::-1], np.float32) / size) - 0.5
-    found = cv2.remap(texture, place.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    return np.asarray(found, np.float32) / 255
+"""Metres from the borders of the red of the lips back to the rims inside, at most: teeth lie behind that."""
+BROWS = np.array((70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285))
+"""On a mesh without colours a brow is a guess, off by a centimetre."""
+LIP_REACH = 8
+"""Pixels from a rim that is seen in the mouth to the lip that it belongs to, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +82,10 @@ class Found:
 def find_on_mesh(head: HeadModel, mesh: FaceMesh, progress: Progress = quiet) -> Found:
     """Find the face on a mesh.
 
+    The networks put a point of a bare face elsewhere than one of a face with brows and lips, and a smile's elsewhere
+    than that of a face at rest. So the head is shown to them as well, in about the same shape, in the same paint and
+    from the same places, and what counts is how far apart the two are seen.
+
     Args:
         head: with the embedding "mediapipe478", which says what a face looks like.
 
@@ -142,13 +100,34 @@ def find_on_mesh(head: HeadModel, mesh: FaceMesh, progress: Progress = quiet) ->
         raise HeadError("No face was seen on this mesh; it must show eyes, nose and mouth from the outside.")
     first = min((_fit(points, marks) for _, points in seen[:BETTER]), key=lambda fit: fit[3])
     scale, rotation, shift, _ = first
-    for _ in range(2):  # from a better place the face is seen better
-        points, score, outwards = _around(head, mesh.moved(scale, rotation, shift), progress)
-        if score < PRESENCE:
-            raise HeadError("No face was seen on this mesh; it must show eyes, nose and mouth from the outside.")
-        landmarks = scale * points @ rotation.T + shift
-        scale, rotation, shift, _ = _fit(landmarks, marks)
-    return Found(landmarks, scale, rotation, shift, not outwards, score)
+    rounds, count = len(VIEWS) * (2 + ROUNDS), 0
+
+    def told() -> None:
+        nonlocal count
+        progress("head", 0.1 + 0.35 * count / rounds, "Showing the mesh to the landmark network")
+        count += 1
+
+    looks = _around(head, mesh.moved(scale, rotation, shift), told)
+    outwards = looks.outwards
+    if looks.score >= PRESENCE:  # from a better place the face is seen better
+        scale, rotation, shift, _ = _fit(scale * looks.middles() @ rotation.T + shift, marks)
+        here = mesh.moved(scale, rotation, shift)
+        wound = here.triangles if outwards else here.triangles[:, ::-1].copy()
+        looks = _around(head, replace(here, triangles=wound, hollow=True), told)
+    if looks.score < PRESENCE:
+        raise HeadError("No face was seen on this mesh; it must show eyes, nose and mouth from the outside.")
+    own = _Own(head, painted=mesh.colours is not None or mesh.texture is not None)
+    shape = head.template.double().numpy()
+    for number in range(ROUNDS):
+        known, true = own.around(shape, told)
+        points = true + looks.beside(known)
+        if own.painter is None:
+            points[BROWS] = np.nan
+        if number < ROUNDS - 1:
+            shape = own.like(points)
+    landmarks = scale * points @ rotation.T + shift
+    scale, rotation, shift, _ = _fit(landmarks, marks)
+    return Found(landmarks, scale, rotation, shift, not outwards, looks.score)
 
 
 def _fit(points: Floats, marks: Floats) -> tuple[float, Floats, Floats, float]:
@@ -204,37 +183,82 @@ def _filled(pixels: NDArray[np.uint8]) -> Window:
     return Window(float(x), float(y), 1.4 * float(side), 0.0)
 
 
-def _around(head: HeadModel, mesh: FaceMesh, progress: Progress) -> tuple[Floats, float, bool]:
-    """Landmarks (478, 3) of a mesh that lies in the head's frame, the score from the front, and whether the
-    triangles seen there are wound outwards."""
+@dataclass(frozen=True, eq=False)
+class Looks:
+    """What the networks say of a surface that lies in the head's frame, from `VIEWS`.
+
+    Attributes:
+        places: (S, 478, 3) metres on it; weights: (S, 478), 0 where a point is not to be believed.
+        score: 0..1 from the front; outwards: the triangles seen there are wound outwards.
+    """
+
+    places: Floats
+    weights: Floats
+    score: float
+    outwards: bool
+
+    def middles(self) -> Floats:
+        """(478, 3) metres, NaN where not seen."""
+        return _middles(self.places, self.weights)
+
+    def beside(self, other: Looks) -> Floats:
+        """(478, 3) metres from another surface's points to these: as places where both are seen tell it, else as all
+        do; NaN where not seen."""
+        paired = _middles(self.places - other.places, np.sqrt(self.weights * other.weights))
+        return np.where(np.isfinite(paired), paired, self.middles() - other.middles())
+
+
+def _around(head: HeadModel, surface: Shown, told: Callable[[], None]) -> Looks:
+    """Show a surface that lies in the head's frame to the networks."""
     aim = head.joints[[head.joint_names.index("eye.L"), head.joint_names.index("eye.R")]].double().mean(0).numpy()
     aim += (0, -0.03, 0)
-    outside = normals(mesh.vertices, mesh.triangles)
-    views = [(yaw, pitch) for yaw in YAWS for pitch in PITCHES]
-    places, weights = [], []
+    outside = normals(surface.vertices, surface.triangles)
+    places, weights = np.zeros((len(VIEWS), 478, 3)), np.zeros((len(VIEWS), 478))
     front, outwards = 0.0, True
-    for number, (yaw, pitch) in enumerate(views):
-        progress("head", 0.1 + 0.3 * number / len(views), "Showing the mesh to the landmark network")
+    for number, (yaw, pitch) in enumerate(VIEWS):
+        told()
         camera = camera_at(yaw, pitch, aim)
-        pixels, raster = mesh.picture(camera)
+        pixels, raster = surface.picture(camera)
         box = camera.project(aim + np.array([[-0.08, 0.09, 0], [0.08, -0.09, 0]]))
         points, score = landmarks_of(pixels, (box[0, 0], box[0, 1], box[1, 0], box[1, 1]))
         if (yaw, pitch) == (0.0, 0.0):
             front = score
             shown = torch.unique(raster.triangle[raster.covered]).numpy()
-            facing = outside[mesh.triangles[shown]].mean(1) @ camera.rotation[2]
+            facing = outside[surface.triangles[shown]].mean(1) @ camera.rotation[2]
             outwards = bool(np.median(facing) < 0)
         if score < PRESENCE:
             continue
-        cast = _cast(mesh, raster, points)
+        cast = _under(surface, raster, points, camera)
+        _onto_lips(surface, raster, points, cast)
         weight = np.isfinite(cast).all(1) * turned_here(points)
-        # What lies on teeth says nothing of the lips before them.
-        weight[RIMS] *= cast[RIMS, 2] > np.nanmedian(cast[RED, 2]) - LIP_DEPTH
-        places.append(np.nan_to_num(cast))
-        weights.append(weight)
-    if not places:
-        return np.full((478, 3), np.nan), front, outwards
-    return _middles(np.stack(places), np.stack(weights)), front, outwards
+        places[number], weights[number] = np.nan_to_num(cast), weight
+    return Looks(places, weights, front, outwards)
+
+
+def _onto_lips(surface: Shown, raster: Raster, points: Floats, cast: Floats) -> None:
+    """Move casts (478, 3) of the lips' inner rims that lie in the mouth to the lip beside them, NaN without one."""
+    seen = np.isfinite(cast[RED]).all(1)
+    if not seen.any():
+        cast[RIMS] = np.nan
+        return
+    back = float(np.median(cast[RED][seen, 2])) - LIP_DEPTH
+    inside = RIMS[~(cast[RIMS, 2] > back)]
+    if not len(inside):
+        return
+    low = np.floor(points[RIMS, :2].min(0)).astype(int) - LIP_REACH
+    high = np.ceil(points[RIMS, :2].max(0)).astype(int) + LIP_REACH
+    height, width = raster.triangle.shape
+    rows, columns = (
+        a.ravel() for a in np.mgrid[max(low[1], 0) : min(high[1], height), max(low[0], 0) : min(high[0], width)]
+    )
+    middles = np.stack([columns, rows], 1) + 0.5
+    places = _cast(surface, raster, middles)
+    front = places[:, 2] > back
+    cast[inside] = np.nan
+    if front.any():
+        away, near = cKDTree(middles[front]).query(points[inside, :2])
+        close = away < LIP_REACH
+        cast[inside[close]] = places[front][near[close]]
 
 
 def _middles(places: Floats, weights: Floats) -> Floats:
@@ -247,14 +271,92 @@ def _middles(places: Floats, weights: Floats) -> Floats:
     return middle
 
 
-def _cast(mesh: FaceMesh, raster: Raster, points: Floats) -> Floats:
-    """What of the mesh lies under points (478, 2 or 3) of its picture: (478, 3), NaN for nothing."""
+def _hit(raster: Raster, points: Floats) -> tuple[Ints, Ints, Ints]:
+    """Row, column and triangle (478,) under points (478, 2 or 3) of a picture; -1 for nothing."""
     height, width = raster.triangle.shape
     column, row = np.floor(points[:, 0]).astype(int), np.floor(points[:, 1]).astype(int)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     column, row = column.clip(0, width - 1), row.clip(0, height - 1)
-    hit = raster.triangle.numpy()[row, column]
+    return row, column, np.where(inside, raster.triangle.numpy()[row, column], -1)
+
+
+def _cast(mesh: Shown, raster: Raster, points: Floats) -> Floats:
+    """What of the mesh the pixels under points (478, 2 or 3) of its picture show: (478, 3), NaN for nothing."""
+    row, column, hit = _hit(raster, points)
     corners = mesh.vertices[mesh.triangles[np.maximum(hit, 0)]]
     places: Floats = (corners * raster.barycentric.numpy()[row, column][..., None]).sum(1)
-    places[(hit < 0) | ~inside] = np.nan
+    places[hit < 0] = np.nan
     return places
+
+
+def _under(mesh: Shown, raster: Raster, points: Floats, camera: Camera) -> Floats:
+    """As `_cast`, but where the point itself lies in its pixel: on the plane of what the pixel shows."""
+    row, column, hit = _hit(raster, points)
+    corners = mesh.vertices[mesh.triangles[np.maximum(hit, 0)]]
+    middle = (corners * raster.barycentric.numpy()[row, column][..., None]).sum(1)
+    flat = np.stack([(points[:, 0] - camera.cx) / camera.fx, (points[:, 1] - camera.cy) / camera.fy], 1)
+    eye = camera.centre()
+    ray = np.concatenate([flat, np.ones((len(flat), 1))], 1) @ camera.rotation
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    slope = (ray * normal).sum(1)
+    size = np.linalg.norm(ray, axis=1) * np.linalg.norm(normal, axis=1)
+    steep = np.abs(slope) < STEEP * size
+    far = ((middle - eye) * normal).sum(1) / np.where(steep, 1.0, slope)
+    places: Floats = np.where(steep[:, None], middle, eye + far[:, None] * ray)
+    places[hit < 0] = np.nan
+    return places
+
+
+class _Own:
+    """The head itself as the networks see it: bare, or painted where the mesh has colours, too."""
+
+    def __init__(self, head: HeadModel, painted: bool) -> None:
+        self.head = head
+        self.painter = Painter(head) if painted else None
+        self.bare = head.triangles.numpy()[head.region("skin", "eye.L", "eye.R").numpy()]
+        self.embedding = head.landmarks["mediapipe478"]
+
+    def around(self, vertices: Floats, told: Callable[[], None]) -> tuple[Looks, Floats]:
+        """What the networks say of it in a shape (V, 3), and where its landmarks (478, 3) really are."""
+        shape = torch.from_numpy(vertices)
+        surface: Shown = FaceMesh(vertices, self.bare, hollow=True)
+        if self.painter is not None:
+            surface = _Painted(vertices, self.head.triangles.numpy(), self.painter)
+        return _around(self.head, surface, told), self.embedding.on(shape, self.head.triangles).numpy()
+
+    def like(self, points: Floats) -> Floats:
+        """(V, 3) the head in about the shape that has landmarks (478, 3), NaN where not known, where they are."""
+        head, use = self.head, np.isfinite(points).all(1)
+        use[468:] = False
+        corners, shares = head.triangles[self.embedding.triangle[use]], self.embedding.barycentric[use].double()
+        basis = torch.cat([head.identity, head.expression])
+        moved = (basis[:, corners].double() * shares[..., None]).sum(2).numpy()
+        rest = (head.template[corners].double() * shares[..., None]).sum(1).numpy()
+        count = len(head.identity)
+        spread = np.concatenate([np.ones(count), np.full(len(basis) - count, MOOD)])
+        least, most = np.where(np.arange(len(basis)) < count, (-np.inf,), (0.0,)), np.full(len(basis), np.inf)
+        most[count:] = 1.0
+        system = np.concatenate([moved.reshape(len(basis), -1).T / NOISE, np.diag(1 / spread)])
+        found, here = np.zeros(len(basis)), rest
+        for _ in range(3):
+            scale, rotation, shift = similarity(here, points[use])
+            goal = (points[use] - shift) @ rotation / scale - rest
+            found = lsq_linear(system, np.concatenate([goal.ravel() / NOISE, np.zeros(len(basis))]), (least, most)).x
+            here = rest + np.tensordot(found, moved, 1)
+        shape = head.template.double().numpy() + np.tensordot(found, basis.double().numpy(), 1)
+        placed: Floats = scale * shape @ rotation.T + shift
+        return placed
+
+
+@dataclass(frozen=True, eq=False)
+class _Painted:
+    """A head in paint, as a surface to look at."""
+
+    vertices: Floats
+    triangles: Ints
+    painter: Painter
+
+    def picture(self, camera: Camera) -> tuple[NDArray[np.uint8], Raster]:
+        """As `FaceMesh.picture`."""
+        shown = self.painter.picture(torch.from_numpy(self.vertices).float(), camera)
+        return shown.pixels, shown.raster

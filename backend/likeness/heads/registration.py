@@ -22,7 +22,8 @@ from likeness.errors import HeadError
 from likeness.heads.base import HeadModel
 from likeness.heads.embedding_points import LOWER_LIDS, LOWER_LIP, OVAL, UPPER_LIDS, UPPER_LIP
 from likeness.heads.eyeballs import seat
-from likeness.heads.surface import Nearest, Surface, areas, bending, normals, rows_of, similarity
+from likeness.heads.lips import lips_met
+from likeness.heads.surface import CANDIDATES, Nearest, Surface, areas, bending, normals, rows_of, similarity
 from likeness.progress import Progress, quiet
 
 __all__ = ["Laid", "lay_onto"]
@@ -53,6 +54,8 @@ JAW = 0.25
 """Weight of jawOpen that lips may tell more or less of than the rest of the face."""
 THIN = 3
 """Every so many of the skin's vertices find the coefficients."""
+FEW = 10
+"""Triangles among which the closest one is sought while only coefficients hang on it."""
 SYMMETRIC = {"SymmetricMode": True}
 FACING = 0.5  # cosine between normals below which closest points are not believed
 SLIP = 0.08  # weight along the surface as a share of that across it
@@ -122,24 +125,26 @@ def lay_onto(
 
     fit = _Fit(head, corners, shares, np.where(np.isin(np.flatnonzero(use), RIMS[name]), RIM_WEIGHT, 1.0), moods)
     found = np.zeros(fit.count)
+    given = Surface(vertices, triangles)
     for number in range(IDENTITY_ROUNDS):
         progress("head", 0.5 * number / IDENTITY_ROUNDS, "Laying the head onto the mesh")
-        goal = Surface((vertices - shift) @ rotation / scale, triangles)
+        goal = given.moved((vertices - shift) @ rotation / scale)
         there = (landmarks[use] - shift) @ rotation / scale
         found = fit.coefficients(goal, there, 0.03 if number < 3 else 0.015, found)
         moved = fit.at(found)
         # What a similarity can do is not left to the coefficients.
-        near, trust = fit.matched(goal, moved, 0.015)
+        near, trust = fit.matched(goal, moved, 0.015, FEW)
         pairs = np.concatenate([moved, fit.marking @ moved])
         places = np.concatenate([near, there])
         weights = np.concatenate([trust, fit.mark_area])
         scale, rotation, shift = similarity(pairs, scale * places @ rotation.T + shift, weights)
-    goal = Surface((vertices - shift) @ rotation / scale, triangles)
+    goal = given.moved((vertices - shift) @ rotation / scale)
     there = (landmarks[use] - shift) @ rotation / scale
     skin, known, gap = fit.free(goal, there, fit.at(found), progress)
     identity, expression = fit.parted(found if moods is None else fit.shut(skin, found))
     moving = fit.moving(expression)
-    neutral = fit.everything(identity, skin - moving[fit.skin])
+    still = skin - moving[fit.skin]
+    neutral = fit.everything(identity, still if moods is None else lips_met(head, fit.skin, still))
     progress("head", 1.0, "The head lies on the mesh")
     everywhere, away = np.zeros(len(neutral), bool), np.zeros(len(neutral))
     everywhere[fit.skin], away[fit.skin] = known, gap * scale * known
@@ -191,9 +196,10 @@ class _Fit:
         placed: Floats = self.rest + np.tensordot(found, self.basis, 1)
         return placed
 
-    def matched(self, goal: Surface, skin: Floats, reach: float) -> tuple[Floats, Floats]:
+    def matched(self, goal: Surface, skin: Floats, reach: float, candidates: int = CANDIDATES) -> tuple[Floats, Floats]:
         """Closest points (n, 3) and how far to trust them (n,), square metres."""
-        return self._trusted(goal, goal.closest(skin, normals(skin, self.triangles)), skin, reach, self.area)
+        found = goal.closest(skin, normals(skin, self.triangles), candidates=candidates)
+        return self._trusted(goal, found, skin, reach, self.area)
 
     @staticmethod
     def _trusted(goal: Surface, found: Nearest, skin: Floats, reach: float, area: Floats) -> tuple[Floats, Floats]:
@@ -211,7 +217,7 @@ class _Fit:
         for _ in range(3):
             skin = self.at(found)
             normal = normals(skin, self.triangles)[some]
-            near = goal.closest(skin[some], normal)
+            near = goal.closest(skin[some], normal, candidates=FEW)
             place, trust = self._trusted(goal, near, skin[some], reach, THIN * self.area[some])
             root = np.sqrt(trust)
             across = np.einsum("nvc,vc->nv", basis, normal) * root

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import scipy.sparse as sparse
 from numpy.typing import NDArray
@@ -118,8 +120,20 @@ class Surface:
         rim[pairs[times == 1]] = True
         self.at_border: Bools = rim[self.triangles].any(1)
 
+    def moved(self, vertices: Floats) -> Surface:
+        """The same triangles with their vertices (V, 3) elsewhere."""
+        other = copy(self)
+        other.vertices = np.asarray(vertices, np.float64)
+        other.normals = normals(other.vertices, self.triangles)
+        other._tree = cKDTree(other.vertices[self.triangles].mean(1))
+        return other
+
     def closest(
-        self, points: Floats, facing: Floats | None = None, motion: tuple[Floats, Floats] | None = None
+        self,
+        points: Floats,
+        facing: Floats | None = None,
+        motion: tuple[Floats, Floats] | None = None,
+        candidates: int = CANDIDATES,
     ) -> Nearest:
         """The closest points to points (P, 3), among those that are alike in other ways, too.
 
@@ -128,25 +142,26 @@ class Surface:
                 the turn is worth.
             motion: displacements (V, 3) of the surface's vertices and (P, 3) of the points in one and the same
                 expression: lips that touch part, so that one is not taken for the other.
+            candidates: triangles that are tried, by their middles.
         """
-        count = min(CANDIDATES, len(self.triangles))
-        candidates = self._tree.query(points, k=count)[1].reshape(len(points), count)
-        corners = self.vertices[self.triangles[candidates]]
+        count = min(candidates, len(self.triangles))
+        tried = self._tree.query(points, k=count)[1].reshape(len(points), count)
+        corners = self.vertices[self.triangles[tried]]
         weights = _closest_weights(points[:, None], corners)
         places = (corners * weights[..., None]).sum(2)
         cost = np.linalg.norm(places - points[:, None], axis=2)
         cosine = np.ones_like(cost)
         if facing is not None:
-            there = (self.normals[self.triangles[candidates]] * weights[..., None]).sum(2)
+            there = (self.normals[self.triangles[tried]] * weights[..., None]).sum(2)
             there /= np.maximum(np.linalg.norm(there, axis=2, keepdims=True), 1e-12)
             cosine = (there * facing[:, None]).sum(2)
             cost = cost + 0.01 * np.clip(0.3 - cosine, 0, None)  # metres
         if motion is not None:
-            moved = (motion[0][self.triangles[candidates]] * weights[..., None]).sum(2)
+            moved = (motion[0][self.triangles[tried]] * weights[..., None]).sum(2)
             cost = cost + MOTION * np.linalg.norm(moved - motion[1][:, None], axis=2)
         best = cost.argmin(1)
         item = np.arange(len(points))
-        return Nearest(candidates[item, best], weights[item, best], places[item, best], cosine[item, best])
+        return Nearest(tried[item, best], weights[item, best], places[item, best], cosine[item, best])
 
 
 def _closest_weights(points: Floats, corners: Floats) -> Floats:

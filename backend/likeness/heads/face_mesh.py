@@ -1,0 +1,112 @@
+"""A surface to look at: a mesh of a face in any topology, as a camera sees it, for networks that know photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes
+
+from likeness.camera import Camera
+from likeness.heads.embedding_pictures import BACKGROUND, INSIDE, LIGHT, SKIN
+from likeness.heads.surface import normals
+from likeness.render.light import linear_to_srgb, sh_basis, srgb_to_linear
+from likeness.render.raster import Raster, interpolate, rasterise
+from likeness.render.view import project
+
+__all__ = ["FaceMesh", "Shown"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class Shown(Protocol):
+    """What can be looked at: vertices (U, 3), triangles (T, 3), and pictures of them."""
+
+    @property
+    def vertices(self) -> Floats:
+        """(U, 3)."""
+
+    @property
+    def triangles(self) -> Ints:
+        """(T, 3)."""
+
+    def picture(self, camera: Camera) -> tuple[NDArray[np.uint8], Raster]:
+        """Pixels (H, W, 3) sRGB, and what is where."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceMesh:
+    """A surface to look at.
+
+    Attributes:
+        vertices: (U, 3), triangles: (T, 3), of either winding.
+        colours: (U, 3) sRGB in 0..1 or None: then it is painted in one.
+        uv, texture: (U, 2) with the origin lower left and (H, W, 3) uint8 sRGB, which count more than the colours.
+        hollow: triangles are wound outwards, and what is seen from inside, or through a hole, is dark, as a mouth is.
+    """
+
+    vertices: Floats
+    triangles: Ints
+    colours: NDArray[np.float32] | None = None
+    uv: NDArray[np.float32] | None = None
+    texture: NDArray[np.uint8] | None = None
+    hollow: bool = False
+
+    def picture(self, camera: Camera, *, lit: bool = True) -> tuple[NDArray[np.uint8], Raster]:
+        """Pixels (H, W, 3) sRGB of the mesh as a camera sees it, and what is where.
+
+        Lit, its shape shows whatever its colours; else they are shown as they are.
+        """
+        triangles = torch.from_numpy(self.triangles)
+        points = project(camera, torch.from_numpy(self.vertices).float())
+        raster = rasterise(points, triangles, camera.width, camera.height)
+        turned = torch.from_numpy(normals(self.vertices, self.triangles) @ camera.rotation.T).float()
+        towards = torch.where(turned[:, 2:] > 0, -turned, turned) * torch.tensor([1.0, -1.0, -1.0])
+        light = (sh_basis(towards) @ torch.tensor(LIGHT)).clamp(min=0.02)[:, None]
+        if self.texture is not None and self.uv is not None:
+            uv = interpolate(torch.from_numpy(self.uv), triangles, raster).numpy()
+            albedo = srgb_to_linear(torch.from_numpy(_sampled(self.texture, uv)))
+        elif self.colours is not None:
+            albedo = srgb_to_linear(interpolate(torch.from_numpy(self.colours), triangles, raster).clamp(0, 1))
+        else:
+            albedo = torch.tensor(SKIN).expand(*raster.covered.shape, 3)
+        colour = albedo * interpolate(light, triangles, raster) if lit else albedo.clone()
+        colour[~raster.covered] = BACKGROUND
+        if self.hollow:
+            colour[torch.from_numpy(_inside(points, triangles, raster))] = torch.tensor(INSIDE["mouth"])
+        return (linear_to_srgb(colour) * 255).round().to(torch.uint8).numpy(), raster
+
+    def moved(self, scale: float, rotation: Floats, shift: Floats) -> FaceMesh:
+        """The mesh in the frame from which ``this ~ scale * there @ rotation.T + shift``."""
+        return replace(self, vertices=(self.vertices - shift) @ rotation / scale)
+
+
+def _inside(points: torch.Tensor, triangles: torch.Tensor, raster: Raster) -> NDArray[np.bool_]:
+    """(H, W) where a picture of points (U, 3) shows triangles from inside, or nothing amid the face."""
+    a, b, c = points[triangles][..., :2].unbind(1)
+    away = (
+        torch.linalg.cross(torch.nn.functional.pad(b - a, (0, 1)), torch.nn.functional.pad(c - a, (0, 1)), dim=1)[:, 2]
+        > 0
+    )  # y points down
+    covered = raster.covered.numpy()
+    seen = away[raster.triangle.clamp(min=0)].numpy() & covered
+    return np.asarray(seen | (binary_fill_holes(covered) & ~covered), bool)
+
+
+def _sampled(texture: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A texture's colours (H, W, 3) in 0..1 at UVs (H, W, 2), repeated outside 0..1."""
+    size = np.array(texture.shape[1::-1], np.float32)
+    place = np.stack([uv[..., 0] % 1, (1 - uv[..., 1]) % 1], -1) * size - 0.5
+    # Pictures shown smaller than the texture must not alias.
+    step = np.median(np.abs(np.diff(place, axis=1)).max(2)[np.diff(uv, axis=1).any(2)]) if uv.any() else 1.0
+    level = max(0, int(np.log2(max(step, 1.0))))
+    for _ in range(level):
+        texture = np.asarray(cv2.pyrDown(texture), np.uint8)
+    place = (place + 0.5) * (np.array(texture.shape[1::-1], np.float32) / size) - 0.5
+    found = cv2.remap(texture, place.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return np.asarray(found, np.float32) / 255

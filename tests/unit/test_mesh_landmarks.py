@@ -1,0 +1,59 @@
+"""Landmarks on meshes that bring no colours, where networks err most: a known person, smiling with the mouth open."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from likeness.heads.base import HeadModel
+from likeness.heads.embedding_points import LOWER_LIDS, LOWER_LIP, OVAL, UPPER_LIDS, UPPER_LIP
+from likeness.heads.mesh_landmarks import BROWS, FaceMesh, Found, find_on_mesh
+from likeness.heads.surface import Surface, normals
+
+MOODS = {"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6, "jawOpen": 0.3}
+TURN = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
+
+
+@pytest.fixture(scope="module")
+def known(anny_head: HeadModel) -> tuple[Found, np.ndarray]:
+    """What is found on the face, in millimetres and another frame, and where the landmarks (478, 3) are."""
+    some = 0.9 * torch.randn(1, len(anny_head.identity), generator=torch.Generator().manual_seed(8))
+    weights = torch.zeros(1, len(anny_head.expression))
+    for name, value in MOODS.items():
+        weights[0, anny_head.expression_names.index(name)] = value
+    vertices = anny_head.shape(some, weights)[0]
+    skin = anny_head.triangles[anny_head.region("skin")].numpy()
+    face = skin[(anny_head.groups["face"].numpy() > 0.3)[skin].all(1)]
+    eyes = anny_head.triangles[anny_head.region("eye.L", "eye.R")].numpy()
+    mesh = FaceMesh(1000 * vertices.double().numpy() @ TURN.T, np.concatenate([face, eyes])[:, ::-1].copy())
+    true = anny_head.landmarks["mediapipe478"].on(vertices, anny_head.triangles).double().numpy()
+    return find_on_mesh(anny_head, mesh), 1000 * true @ TURN.T
+
+
+def test_landmarks_lie_where_the_head_has_them(known: tuple[Found, np.ndarray]) -> None:
+    found, true = known
+    assert found.flipped
+    assert found.scale == pytest.approx(1000, rel=0.15)
+    away = np.linalg.norm(found.landmarks - true, axis=1)
+    inner = np.setdiff1d(np.arange(468), [*OVAL, *BROWS])
+    assert np.nanmedian(away[inner]) < 1.8
+    assert np.nanmean(away[[*UPPER_LIDS, *LOWER_LIDS]]) < 2.0
+    assert np.nanmean(away[[*UPPER_LIP, *LOWER_LIP]]) < 3.0
+    assert np.isfinite(found.landmarks[[*UPPER_LIP, *LOWER_LIP]]).all(), "both lips of an open mouth are found"
+
+
+def test_brows_are_not_guessed_on_a_mesh_without_colours(known: tuple[Found, np.ndarray]) -> None:
+    assert np.isnan(known[0].landmarks[BROWS]).all()
+
+
+def test_a_moved_surface_is_the_surface_of_what_was_moved() -> None:
+    random = np.random.default_rng(0)
+    square = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float64)
+    triangles = np.array([[0, 1, 2], [0, 2, 3]])
+    turned = 2 * square @ TURN.T + 3
+    ours, plain = Surface(square, triangles).moved(turned), Surface(turned, triangles)
+    points = 3 + random.random((20, 3))
+    assert np.allclose(ours.closest(points).place, plain.closest(points).place)
+    assert np.allclose(ours.normals, normals(turned, triangles))
+    assert (ours.at_border == plain.at_border).all()
