@@ -1,9 +1,26 @@
 """Maps of a head whose skin, light and cameras are known."""
 
+import sys
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
-from made_head import COLUMNS, IRIS, SKIN, egg, front, paint, reconstruction, side_light, take_photo
+from made_head import (
+    COLUMNS,
+    IRIS,
+    SKIN,
+    egg,
+    even_light,
+    front,
+    paint,
+    reconstruction,
+    side_light,
+    take_photo,
+)
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+
 
 from likeness import maps
 from likeness.avatar import Material
@@ -12,6 +29,7 @@ from likeness.heads.base import HeadModel
 from likeness.maps.atlas import atlas_of
 from likeness.methods.base import Reconstruction, Settings
 from likeness.progress import quiet
+from skin_seam import seam_step, seams
 
 SIZE = 512
 
@@ -167,15 +185,15 @@ def test_every_channel_has_its_type(frontal: dict[str, Material]) -> None:
         ("albedo", np.uint8, "srgb", (SIZE, SIZE, 3)),
         ("specular", np.uint8, "linear", (SIZE, SIZE)),
         ("roughness", np.uint8, "linear", (SIZE, SIZE)),
-        ("normal", np.uint8, "linear", (SIZE, SIZE, 3)),
+        ("normal", np.uint16, "linear", (SIZE, SIZE, 3)),
         ("displacement", np.uint16, "linear", (SIZE, SIZE)),
         ("confidence", np.uint8, "linear", (SIZE, SIZE)),
         ("origin", np.uint8, "linear", (SIZE, SIZE)),
     ):
         assert (skin[channel].pixels.dtype, skin[channel].pixels.shape) == (dtype, shape), channel
         assert skin[channel].colour == colour, channel
-    normal = skin["normal"].pixels / 127.5 - 1
-    assert np.linalg.norm(normal, axis=-1) == pytest.approx(1, abs=0.02)
+    normal = skin["normal"].pixels / 32767.5 - 1
+    assert np.linalg.norm(normal, axis=-1) == pytest.approx(1, abs=1e-3)
     assert normal[..., 2].min() > 0
     relief = skin["displacement"]
     metres = relief.scale * (relief.pixels / 65535) + relief.offset
@@ -200,6 +218,36 @@ def test_the_seed_decides_what_is_invented(head: HeadModel) -> None:
     for channel in first.maps:
         assert (first.maps[channel].pixels == again.maps[channel].pixels).all(), channel
     assert (first.maps["albedo"].pixels != other.maps["albedo"].pixels).any()
+
+
+def test_no_step_shows_where_the_skin_is_cut(head: HeadModel) -> None:
+    # Lit from one side, so that left and right differ in the photo by far more.
+    view = take_photo(head, 20, light=side_light(0.4))
+    light = light_of(make(head, view)["Skin"])
+    cut = seams(head)
+    assert len(cut) >= COLUMNS // 2, "up the back"
+    ramp = np.exp(np.linspace(-0.1, 0.1, SIZE))[None, :, None]
+    assert seam_step((light * ramp).astype(np.float32), cut) > 0.15, "a step would be told"
+    assert seam_step(light.astype(np.float32), cut) <= 0.01
+
+
+@pytest.mark.parametrize("kind", ["black", "white", "far aside", "lit to death"])
+def test_no_map_has_a_hole_whatever_the_photo(head: HeadModel, kind: str) -> None:
+    view = {
+        "black": lambda: take_photo(head, light=even_light() * 1e-3, background=(0, 0, 0)),
+        "white": lambda: take_photo(head, light=even_light() * 1e3, background=(255, 255, 255)),
+        "far aside": lambda: take_photo(head, 80),
+        "lit to death": lambda: take_photo(head, light=side_light(3.0)),
+    }[kind]()
+    with np.errstate(all="raise", under="ignore"):  # a NaN would be cast to a code, and be seen by nobody
+        made = maps.make(reconstruction(head, view), Settings(texture_size=256), quiet)
+    assert all(np.isfinite(light).all() for light in made.lights)
+    skin = made.materials["Skin"]
+    for name, value in skin.values.items():
+        assert np.isfinite(value).all(), name
+    inside = atlas_of(head, "Skin", 256).inside
+    assert light_of(skin)[inside].max(-1).min() > 0.004, "no texel is left black"
+    assert (skin.maps["normal"].pixels[..., 2][inside] > 40000).all()
 
 
 def test_what_cannot_be_made_is_refused(head: HeadModel) -> None:

@@ -18,13 +18,15 @@ from scipy.sparse import csr_matrix
 from likeness.heads.base import REGION_MATERIALS, HeadModel, triangulate
 from likeness.render.raster import rasterise_uv
 
-__all__ = ["Atlas", "atlas_of", "enlarge", "material_triangles"]
+__all__ = ["Atlas", "atlas_of", "enlarge", "joined", "material_triangles"]
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 GUTTER = 8 / 2048
 """Width of the border around each chart that repeats its edge, as a share of the square."""
+CUT = 0.03
+"""Share of the square beside its edges over which noise changes to the other side's."""
 KEPT = 6
 """Atlases kept in memory; one is about 25 bytes a texel and vertex share."""
 
@@ -85,6 +87,19 @@ def enlarge(picture: Floats, small: Atlas, full: Atlas) -> Floats:
     filled[~small.inside] = picture[small.inside].mean(0)
     grown: Floats = cv2.resize(filled, (full.size, full.size), interpolation=cv2.INTER_LINEAR)
     return grown
+
+
+def joined(noise: Floats) -> Floats:
+    """The noise (S, S), alike on both sides of the cut, which is the square's left, right and upper edge."""
+    size = noise.shape[0]
+    margin = max(round(CUT * size), 1)
+    away = (np.arange(size) + 0.5) / margin
+    turn = np.pi / 2 * (1 - np.clip(np.minimum(away[:, None], away[None, ::-1]), 0, 1))
+    half = np.s_[:, size // 2 :]
+    result = noise.copy()
+    # By turning rather than by mixing: the deviation stays.
+    result[half] = np.cos(turn[half]) * noise[half] + np.sin(turn[half]) * noise[:, ::-1][half]
+    return result
 
 
 def material_triangles(head: HeadModel, material: str) -> torch.Tensor:

@@ -17,7 +17,7 @@ from likeness.maps.light import Light, fit_light
 from likeness.maps.lips import lip_colour
 from likeness.maps.places import smoothstep
 from likeness.maps.skin import SkinSeen
-from likeness.maps.sun import find_sun
+from likeness.maps.sun import Sun, find_sun
 from likeness.maps.tone import tone_of
 from likeness.maps.transfer import Beams
 from likeness.maps.unwrap import Unwrapped
@@ -54,7 +54,8 @@ class Layer:
         skin: where it shows skin.
         weight: (L, L) float32: shows skin and shows it well.
         bare: (L, L) float32: the same without lips, brows and lids.
-        light: the photo's, the shape of its lamp included; shading: (L, L, 3) log colours of it, to subtract.
+        light: the photo's, the shape of its lamp included; sun: that lamp, where there is one; shading: (L, L, 3) log
+            colours of both, to subtract.
         gloss: (L, L, 3) log colours of gloss, to subtract.
         base: (V, 3) log colours of bare skin, smooth; known: (V,) square metres of evidence.
     """
@@ -64,6 +65,7 @@ class Layer:
     weight: Floats
     bare: Floats
     light: Light
+    sun: Sun | None
     shading: Floats
     gloss: Floats
     base: Floats
@@ -132,7 +134,8 @@ def make_layer(
     else:
         shading = light.correction(sun.shading, HARD)
         light = Light(sun.coefficients(), light.level)
-        weight, bare = weight * sun.trust, bare * sun.trust
+        # A brow is darker than any shadow's edge.
+        weight, bare = weight * np.maximum(sun.trust, photo.areas["brows"]), bare * sun.trust
     shading = _shallow(shading, bare, atlas)
     matt = photo.log - shading
     prior = np.log(np.maximum(light.level, 1e-3)).astype(np.float32)
@@ -141,7 +144,7 @@ def make_layer(
     gloss = gloss_in(matt, atlas.texels(first), weight * (1 - photo.areas["eyes"]))
     # What shone most is known least.
     base, known = base_of(matt - gloss, bare * weight * np.exp(-4 * gloss.mean(-1)))
-    return Layer(photo, skin, weight, bare, light, shading, gloss, base, known)
+    return Layer(photo, skin, weight, bare, light, sun, shading, gloss, base, known)
 
 
 def _shallow(shading: Floats, bare: Floats, atlas: Atlas) -> Floats:

@@ -12,41 +12,46 @@ from scipy.spatial import cKDTree
 from likeness.maps.atlas import Atlas
 from likeness.maps.places import smoothstep
 
-__all__ = ["height_of", "micro_relief", "normals_of"]
+__all__ = ["DEPTH_MICRO", "height_of", "micro_relief", "normals_of"]
 
 Floats = NDArray[np.float32]
 
 FINE, MIDDLE, COARSE = 0.00025, 0.0006, 0.0018  # metres: standard deviations of the filters between the bands
 DEPTH_FINE, DEPTH_MIDDLE = 0.00005, 0.00012
 """Metres of relief at which each band saturates: pores and fine lines are some 0.05 mm deep, wrinkles 0.1 to 0.2 mm."""
+BELIEVED = (2.5, 5.0)
+"""Pixels of the photo to a band's size from which on it is believed, and fully."""
 CELL = 0.00055
 """Metres between the furrows of skin's micro-relief."""
 DEPTH_MICRO = 0.00008
 TILE = 512
 
 
-def height_of(luminance: Floats, flat: Floats, fill: Floats, micro: Floats, texel: float, sharp: float) -> Floats:
-    """Height over the smooth surface in metres.
+def height_of(luminance: Floats, flat: Floats, texel: float, sharp: float) -> Floats:
+    """Height over the smooth surface in metres, as far as a photo tells it: dark is deep.
+
+    On rendered faces at 1.2 pixels per millimetre what is dark and what is deep have nothing to do with each other
+    (correlations within 0.03 in bands from 0.8 to 6 mm; the shade of the true relief is a tenth of the skin's own
+    changes of colour), so relief from such a photo would be worse than none.
 
     Args:
         luminance: (S, S) log luminance of what the photo adds to the smooth skin.
         flat: (S, S) 0..1 where dark means hair rather than depth.
-        fill: (S, S) 0..1 share of made-up relief.
-        micro: (S, S) micro-relief in -1..1; texel: metres per texel.
-        sharp: pixels per metre of the photo, which tell grain of the picture from grain of the skin.
+        texel: metres per texel.
+        sharp: pixels per metre of the photo.
 
     Returns:
         (S, S) float32.
     """
     blurred = [cv2.GaussianBlur(luminance, (0, 0), max(s / texel, 0.4)) for s in (MIDDLE, COARSE)]
     fine, middle = luminance - blurred[0], blurred[0] - blurred[1]
-    # A band is believed where two to four pixels of the photo span its features.
-    depth_fine = DEPTH_FINE * float(smoothstep(1 / MIDDLE, 3 / MIDDLE, sharp))
-    depth_middle = DEPTH_MIDDLE * float(smoothstep(0.8 / COARSE, 3 / COARSE, sharp))
+    depth_fine, depth_middle = (
+        depth * float(smoothstep(BELIEVED[0] / size, BELIEVED[1] / size, sharp))
+        for depth, size in ((DEPTH_FINE, MIDDLE), (DEPTH_MIDDLE, COARSE))
+    )
     height = depth_fine * np.tanh(fine * np.float32(1 / 0.12))
     height += depth_middle * np.tanh(middle * np.float32(1 / 0.22))
     height *= 1 - flat
-    height += DEPTH_MICRO * micro * fill
     result: Floats = height
     return result
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.maps.atlas import Atlas
+from likeness.maps.atlas import Atlas, joined
 from likeness.maps.field import Surface
 from likeness.maps.fuse import Layer
 from likeness.maps.places import HeadFrame, smoothstep
@@ -115,7 +115,7 @@ def stubble(cover: Floats, texel: float, seed: int) -> tuple[Floats, Floats]:
     strands = _unit(cv2.GaussianBlur(noise, (0, 0), sigmaX=wide, sigmaY=long, borderType=cv2.BORDER_REFLECT))
     tufts = _unit(cv2.GaussianBlur(noise, (0, 0), 0.0018 / texel, borderType=cv2.BORDER_REFLECT))
     count = -(-size // side)
-    strands, tufts = (np.tile(n, (count, count))[:size, :size] for n in (strands, tufts))
+    strands, tufts = (joined(np.tile(n, (count, count))[:size, :size]) for n in (strands, tufts))
     # Density fades towards the edge, where single strands stand out; scalp shows through everywhere.
     density = np.clip(cover * (1 + 0.03 * np.clip(tufts, -2, 2)), 0, 1) ** 1.25
     ragged = np.clip(strands, -1.8, 1.8)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.maps.atlas import Atlas
+from likeness.maps.fringe import fringe_over_brows
 from likeness.maps.glasses import frame_of
 from likeness.maps.light import Light, fit_light
 from likeness.maps.places import smoothstep
@@ -100,8 +101,11 @@ def find_skin(photo: Unwrapped, atlas: Atlas, transfer: Floats) -> SkinSeen:
     kept *= smoothstep(0.5, 0.05, opening)
     texel = atlas.texel
     frame = frame_of(residual, areas, photo.weight, texel)
-    kept *= 1 - frame
-    skin = np.maximum(skin, kept) * (1 - opening) * (1 - frame)
+    fringe = (
+        areas["brows"] * fringe_over_brows(residual, areas, photo.weight * (1 - frame), texel) * (1 - areas["lids"])
+    )
+    kept *= (1 - frame) * (1 - fringe)
+    skin = np.maximum(skin * (1 - fringe), kept) * (1 - opening) * (1 - frame)
 
     grey = smoothstep(5, 14, distance) * smoothstep(0.3, 0.0, residual)
     hair = np.maximum(smoothstep(-0.25, -0.6, residual), grey) * (1 - areas["oval"])

@@ -10,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.avatar import Map, Material
-from likeness.maps.atlas import Atlas, atlas_of, enlarge, material_triangles
+from likeness.maps.atlas import Atlas, atlas_of, enlarge, joined, material_triangles
 from likeness.maps.complete import Whole, complete
 from likeness.maps.field import Surface
 from likeness.maps.fuse import Fused, Layer, fuse, make_layer
-from likeness.maps.gloss import HAIR, gloss_fields
+from likeness.maps.gloss import HAIR, USUAL, cavity, gloss_fields
 from likeness.maps.lips import across_lips
 from likeness.maps.own import DISPLACEMENT, enlarged
 from likeness.maps.places import HeadFrame, smoothstep
-from likeness.maps.relief import height_of, micro_relief, normals_of
+from likeness.maps.relief import DEPTH_MICRO, height_of, micro_relief, normals_of
 from likeness.maps.scalp import Hair, hair_of, stubble
+from likeness.maps.scattered import encoded
+from likeness.maps.shine import Glints, Shine, glints_of, shine_of
 from likeness.maps.skin import find_skin
 from likeness.maps.tone import Tone, tone_of, whites_of
 from likeness.maps.transfer import beams_of
@@ -70,12 +72,15 @@ def skin_material(
 
     solid = head.triangles[~head.region("lashes", "wet")]
     layers: list[Layer] = []
+    glints: list[Glints] = []
     for i, view in enumerate(reconstruction.views):
         progress("maps", 0.05 + 0.3 * i / len(reconstruction.views), f"Reading {view.face.photo.path.name}")
         photo = unwrap(reconstruction, view, small)
         posed = posed_vertices(reconstruction, view).numpy()
         skin = find_skin(photo, small, beams.transfer)
         layers.append(make_layer(photo, skin, small, beams, surface, posed, solid))
+        glint = glints_of(layers[-1], view.camera, posed, solid, small)
+        glints += [] if glint is None else [glint]
     progress("maps", 0.4, "Joining the photos")
     fused = fuse(layers, small, full, surface)
     hair = hair_of(layers, small, frame, surface, settings.seed)
@@ -89,10 +94,20 @@ def skin_material(
     hair = replace(hair, colour=hair.colour + shift)
     lights = tuple(layer.light.relative() * np.exp(-shift.astype(np.float64)) for layer in layers)
     broad = reconstruction.maps.get(DISPLACEMENT)
-    material = _paint(fused, whole, hair, frame, small, full, sharp, broad, settings.seed)
+    shine = _shine(glints, float(np.exp(tone.colour).mean()))
+    material = _paint(fused, whole, hair, frame, small, full, sharp, broad, shine, settings.seed)
+    material.values["shine"] = [round(shine.gain, 3), round(shine.roughness, 3)]
     material.values["melanin"], material.values["blood"] = round(tone.melanin, 4), round(tone.blood, 4)
     material.values["exposure"] = [round(float(c), 4) for c in np.exp(tone.tint)]
     return material, hair, lights
+
+
+def _shine(glints: list[Glints], albedo: float) -> Shine:
+    """The mean of what the photos with clear highlights tell; usual skin without any."""
+    found = [shine for shine in (shine_of(glint, albedo) for glint in glints) if shine is not None]
+    if not found:
+        return Shine(1.0, USUAL)
+    return Shine(float(np.mean([s.gain for s in found])), float(np.mean([s.roughness for s in found])))
 
 
 def _tone(reconstruction: Reconstruction, layers: list[Layer], whole: Whole, small: Atlas) -> Tone:
@@ -124,18 +139,19 @@ def _paint(
     full: Atlas,
     sharp: float,
     broad: Floats | None,
+    shine: Shine,
     seed: int,
 ) -> Material:
     """All maps. Uses up the detail.
 
     Args:
         sharp: pixels per metre of the sharpest photo.
-        broad: a method's own relief in metres, which the normals show as well.
+        broad: a method's own relief in metres, which the normals show as well; shine: the person's.
     """
     texel = full.texel
     both = {n: np.maximum(fused.areas[n], small.flipped(fused.areas[n])) for n in ("lips", "brows", "lids")}
     lips = np.clip(small.vertices(both["lips"] * small.area) / np.maximum(small.vertices(small.area), 1e-12), 0, 1)
-    fields = small.texels(np.concatenate([gloss_fields(frame, lips), whole.base], 1))
+    fields = small.texels(np.concatenate([gloss_fields(frame, lips, shine.gain, shine.roughness), whole.base], 1))
     fields = np.dstack([hair.cover, fields])
     fields[..., 1:3] += (np.array(HAIR, np.float32) - fields[..., 1:3]) * hair.cover[..., None]
     cover, roughness, specular, *base = cv2.split(enlarge(fields, small, full))
@@ -147,7 +163,8 @@ def _paint(
     micro = micro_relief(full, seed)
     flat = np.maximum(cv2.resize(np.maximum(both["brows"], 0.8 * both["lids"]), cover.shape), cover)
     luminance = cv2.transform(whole.detail, np.full((1, 3), 1 / 3, np.float32))
-    height = height_of(luminance, flat, np.maximum(made_up, 0.6), micro, texel, sharp)
+    height = height_of(luminance, flat, texel, sharp)
+    height += DEPTH_MICRO * micro * made_up
     height *= bare
     height += HAIR_HEIGHT * tufts * opacity
 
@@ -174,19 +191,21 @@ def _paint(
         log[~full.inside] = whole.typical[channel]
         albedo[..., channel] = _srgb(log)
 
-    shown = height if broad is None else height + enlarged(broad, full.size)
-    normal = normals_of(shown, _pitch(small, full))
-    normal *= 0.5
-    normal += 0.5
+    # Where a photo shows skin, pores below what it resolves are in the normals alone: its relief claims nothing else.
+    shown = height + (FAINT * DEPTH_MICRO) * micro * (1 - made_up) * bare
+    if broad is not None:
+        shown += enlarged(broad, full.size)
+    normal = encoded(normals_of(shown, _pitch(small, full)))
     roughness -= 0.06 * micro * bare
     specular *= 1 + 0.18 * micro * bare
+    specular *= cavity(height, texel)
     known = (whole.seen + 0.5 * whole.mirrored) * bare
     return Material(
         {
             "albedo": Map(albedo, "srgb"),
             "specular": Map(_bytes(specular), "linear"),
             "roughness": Map(_bytes(roughness), "linear"),
-            "normal": Map(_bytes(normal), "linear"),
+            "normal": Map(normal, "linear"),
             "displacement": Map(_words(height), "linear", scale=2 * RANGE, offset=-RANGE),
             "confidence": Map(_bytes(known), "linear"),
             "origin": Map(_origin(whole.seen * bare, whole.mirrored * bare), "linear"),
@@ -211,7 +230,7 @@ def _mottled(made_up: Floats, small: Atlas, full: Atlas, seed: int) -> tuple[Flo
     for length, amount in ((0.0016, MOTTLE), (0.005, MOTTLE), (0.003, 1.0), (0.009, 1.0)):
         noise = random.standard_normal((small.size, small.size)).astype(np.float32)
         noise = cv2.GaussianBlur(noise, (0, 0), length / texel)
-        bands.append(noise * (amount / noise.std()))
+        bands.append(joined(noise) * (amount / noise.std()))
     side = (full.size, full.size)
     tone, redness = (cv2.resize(bands[k] + bands[k + 1], side) for k in (0, 2))
     tone *= made_up

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from likeness.heads.base import HeadModel
 from likeness.maps.atlas import Atlas, material_triangles
 from likeness.maps.folds import squeeze
+from likeness.maps.noise import Noise, noise_in, without_noise
 from likeness.maps.places import CONTOUR, LIPS, MOUTH, draw_areas, smoothstep
 from likeness.methods.base import Reconstruction, View
 from likeness.photos.srgb import srgb_decoded
@@ -29,6 +30,9 @@ BIAS = 0.003  # metres that a vertex may lie behind the raster and still be seen
 STEP = (0.025, 0.045)  # metres that something must stand in front of its neighbourhood to cast doubt on it
 MARGIN = (0.0008, 0.0045)
 """Metres beside the head's outline from which on a photo is trusted: the fitted outline is not the true one."""
+FACING, BROWS_FACING = (0.1, 0.5), (0.05, 0.2)
+"""Cosines of the angle to the camera from which on skin is trusted. Where brows are the landmarks tell, and the fitted
+temples may be hollower than the true ones."""
 FAR = 99.0  # metres
 GATHERED = (0.35, 0.6)
 """Shortening from which on folded skin tells less of itself, and nothing."""
@@ -54,6 +58,7 @@ class Unwrapped:
         weight: (L, L) float32 in 0..1: facing the camera, not hidden, away from edges of depth.
         areas: (L, L) float32 masks, see `draw_areas`, where the photo shows them; "squeezed" is how much the
             expression shortens the skin.
+        noise: of the crop, where it can be told.
     """
 
     crop: NDArray[np.uint8]
@@ -62,10 +67,11 @@ class Unwrapped:
     log: Floats
     weight: Floats
     areas: dict[str, Floats]
+    noise: Noise | None
 
     def colours(self, atlas: Atlas) -> Floats:
-        """The photo in the square of an atlas: log of linear light, (size, size, 3) float32."""
-        return _sample(self.crop, self.places, self.scale, atlas)
+        """The photo, without its noise, in the square of an atlas: log of linear light, (size, size, 3) float32."""
+        return _sample(self.crop, self.places, self.scale, atlas, self.noise)
 
 
 def unwrap(reconstruction: Reconstruction, view: View, atlas: Atlas) -> Unwrapped:
@@ -85,22 +91,24 @@ def unwrap(reconstruction: Reconstruction, view: View, atlas: Atlas) -> Unwrappe
     high = np.maximum(high, low + 1)
     crop = np.ascontiguousarray(photo[low[1] : high[1], low[0] : high[0]])
 
-    weight = _visibility(head, posed, points, view, scale)
+    shown = _visibility(head, posed, points, view, scale)
     inner = (places > low + 1).all(1) & (places < high - 2).all(1)
-    weight = weight * inner
     local = (places - low - 0.5).astype(np.float32)
 
     skin = head.triangles[material_triangles(head, "Skin")]
     expressed = (
         reconstruction.vertices + torch.einsum("m,mvc->vc", torch.as_tensor(view.expression), head.expression).numpy()
     )
-    weight = weight * (1 - gathered(reconstruction, expressed, skin))
-    seen = atlas.texels(weight.astype(np.float32))
-    areas = _areas(view, low, crop.shape, local, atlas)
+    shown = shown * (inner * (1 - gathered(reconstruction, expressed, skin)))[:, None]
+    seen, seen_brows = np.moveaxis(atlas.texels(shown.astype(np.float32)), -1, 0)
+    masks, factor = _masks(view, low, crop.shape)
+    areas = _areas(masks, factor, local, atlas)
     areas["squeezed"] = atlas.texels(squeeze(reconstruction.vertices, expressed, skin))
-    shown = smoothstep(0.0, 0.1, seen)
-    areas = {name: area * shown for name, area in areas.items()}
-    return Unwrapped(crop, local, scale, _sample(crop, local, scale, atlas), seen, areas)
+    seen = seen + areas["brows"] * (seen_brows - seen)
+    known = smoothstep(0.0, 0.1, seen)
+    areas = {name: area * known for name, area in areas.items()}
+    noise = _noise(crop, masks)
+    return Unwrapped(crop, local, scale, _sample(crop, local, scale, atlas, noise), seen, areas, noise)
 
 
 def posed_vertices(reconstruction: Reconstruction, view: View) -> torch.Tensor:
@@ -113,8 +121,9 @@ def posed_vertices(reconstruction: Reconstruction, view: View) -> torch.Tensor:
     return head.pose(vertices[None], joints[None], torch.as_tensor(view.pose)[None])[0]
 
 
-def _sample(crop: NDArray[np.uint8], places: Floats, scale: float, atlas: Atlas) -> Floats:
-    """Log light at the texels; the photo is first shrunk where a texel spans several of its pixels."""
+def _sample(crop: NDArray[np.uint8], places: Floats, scale: float, atlas: Atlas, noise: Noise | None) -> Floats:
+    """Log light at the texels; the photo is first shrunk where a texel spans several of its pixels, and freed of its
+    noise where it does not."""
     texel = atlas.texel
     shrink = min(1.0, 1.0 / max(texel * scale, 1e-6))
     logs = log_light(crop)
@@ -123,6 +132,8 @@ def _sample(crop: NDArray[np.uint8], places: Floats, scale: float, atlas: Atlas)
         logs = cv2.resize(logs, size, interpolation=cv2.INTER_AREA)
         factor = np.array([size[0] / crop.shape[1], size[1] / crop.shape[0]], np.float32)
         places = (places + 0.5) * factor - 0.5
+    elif noise is not None:
+        logs = without_noise(logs, noise)
     where = atlas.texels(places)
     method = cv2.INTER_LINEAR if atlas.size <= 512 else cv2.INTER_CUBIC
     sampled: Floats = cv2.remap(logs, where, None, method, borderMode=cv2.BORDER_REPLICATE)
@@ -130,7 +141,8 @@ def _sample(crop: NDArray[np.uint8], places: Floats, scale: float, atlas: Atlas)
 
 
 def _visibility(head: HeadModel, posed: torch.Tensor, points: NDArray[np.float32], view: View, scale: float) -> Floats:
-    """How well each vertex is seen, (V,) in 0..1: faces the camera, is not hidden nor too close to an outline."""
+    """How well each vertex is seen, (V, 2) in 0..1: faces the camera, is not hidden nor too close to an outline; the
+    second is for brows."""
     camera = view.camera
     solid = ~head.region("lashes", "wet")
     triangles = head.triangles[solid]
@@ -156,8 +168,9 @@ def _visibility(head: HeadModel, posed: torch.Tensor, points: NDArray[np.float32
     reach = 2 * max(round(MARGIN[1] * scale * factor), 1) + 1
     nearest = cv2.erode(filled, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     behind = smoothstep(*STEP, points[:, 2] - nearest[row, column])
-    seen = smoothstep(0.1, 0.5, facing) * ~hidden * smoothstep(*MARGIN, away / scale) * (1 - behind)
-    result: Floats = seen.astype(np.float32)
+    free = ~hidden * smoothstep(*MARGIN, away / scale) * (1 - behind)
+    seen = [smoothstep(*cosines, facing) * free for cosines in (FACING, BROWS_FACING)]
+    result: Floats = np.stack(seen, 1).astype(np.float32)
     return result
 
 
@@ -240,15 +253,25 @@ def _blend(points: Floats, sites: Floats, values: NDArray[np.float64], reach: fl
     return result
 
 
-def _areas(view: View, low: NDArray[np.int_], shape: tuple[int, ...], local: Floats, atlas: Atlas) -> dict[str, Floats]:
-    """The photo's areas in the atlas's square, drawn at a moderate size."""
+def _masks(view: View, low: NDArray[np.int_], shape: tuple[int, ...]) -> tuple[dict[str, Floats], float]:
+    """The areas of a crop of the photo, drawn at a moderate size, and that size over the crop's."""
     face = view.face
     factor = min(1.0, 120 / face.interocular)
     width, height = max(round(shape[1] * factor), 2), max(round(shape[0] * factor), 2)
-    masks = draw_areas((face.landmarks[:, :2] - low) * factor, face.interocular * factor, width, height)
+    return draw_areas((face.landmarks[:, :2] - low) * factor, face.interocular * factor, width, height), factor
+
+
+def _areas(masks: dict[str, Floats], factor: float, local: Floats, atlas: Atlas) -> dict[str, Floats]:
+    """The photo's areas in the atlas's square."""
     where = atlas.texels(((local + 0.5) * np.float32(factor) - np.float32(0.5)).astype(np.float32))
     # Texels that the atlas leaves empty point at (0, 0), outside every area.
     return {
         name: cv2.remap(mask, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         for name, mask in masks.items()
     }
+
+
+def _noise(crop: NDArray[np.uint8], masks: dict[str, Floats]) -> Noise | None:
+    features = np.maximum.reduce([masks[n] for n in ("eyes", "mouth", "lips", "brows", "nostrils", "lids")])
+    bare = cv2.resize(masks["oval"] * (1 - features), crop.shape[1::-1]) > 0.9
+    return noise_in(log_light(crop), bare)

@@ -1,0 +1,90 @@
+"""A picture's own noise, which looks like blotches on the skin where one of its pixels is a millimetre or more.
+
+What changes over few pixels, and no more than in the calmest parts of the face, is taken for noise; files keep colour
+more coarsely than brightness, so there it reaches farther. Each band is shrunk as Wiener's filter would by its local
+variance (Lee, "Digital Image Enhancement and Noise Filtering by Use of Local Statistics", PAMI 1980).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Noise", "noise_in", "without_noise"]
+
+Floats = NDArray[np.float32]
+
+BRIGHTNESS, COLOUR = (0.8, 1.6), (0.8, 1.6, 3.2)
+"""Pixels: standard deviations of the blurs between the bands of log luminance, and of log red and blue over green."""
+AROUND = 2.5
+"""Size of the surroundings that tell a local variance, in the blurs' sizes."""
+CALM = 30
+"""Percentile of the face's local variances that is the noise's."""
+SURE = 1.3
+"""Times the noise's variance below which nothing of a band is kept: local variances scatter."""
+FEWEST = 200
+"""Pixels of bare skin from which noise can be told."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Variance of a picture's noise in each band of log light, finest first."""
+
+    brightness: tuple[float, ...]
+    colour: tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def noise_in(log: Floats, bare: NDArray[np.bool_]) -> Noise | None:
+    """The noise of a picture of a face.
+
+    Args:
+        log: (h, w, 3) log of linear light; bare: (h, w) where bare skin is, too little of which tells nothing.
+    """
+    if bare.sum() < FEWEST:
+        return None
+
+    def calm(plane: Floats, sizes: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(float(np.percentile(variance[bare], CALM)) for _, variance in _bands(plane, sizes)[0])
+
+    light, red, blue = _planes(log)
+    return Noise(calm(light, BRIGHTNESS), (calm(red, COLOUR), calm(blue, COLOUR)))
+
+
+def without_noise(log: Floats, noise: Noise) -> Floats:
+    """The picture (h, w, 3), log of linear light, without its noise."""
+    sizes = (BRIGHTNESS, COLOUR, COLOUR)
+    light, red, blue = (
+        _stilled(plane, size, levels)
+        for plane, size, levels in zip(_planes(log), sizes, (noise.brightness, *noise.colour), strict=True)
+    )
+    green = light - (red + blue) / 3
+    still: Floats = cv2.merge([red + green, green, blue + green])
+    return still
+
+
+def _planes(log: Floats) -> tuple[Floats, Floats, Floats]:
+    """Log luminance, and red and blue over green."""
+    light = np.ascontiguousarray(log.mean(-1), np.float32)
+    return light, log[..., 0] - log[..., 1], log[..., 2] - log[..., 1]
+
+
+def _bands(plane: Floats, sizes: tuple[float, ...]) -> tuple[list[tuple[Floats, Floats]], Floats]:
+    """Each band with its local variance, and what is slower than all of them."""
+    found: list[tuple[Floats, Floats]] = []
+    rest = plane
+    for size in sizes:
+        smooth = cv2.GaussianBlur(rest, (0, 0), size)
+        band = rest - smooth
+        found.append((band, cv2.GaussianBlur(band * band, (0, 0), AROUND * size)))
+        rest = np.asarray(smooth, np.float32)
+    return found, rest
+
+
+def _stilled(plane: Floats, sizes: tuple[float, ...], levels: tuple[float, ...]) -> Floats:
+    bands, total = _bands(plane, sizes)
+    for (band, variance), level in zip(bands, levels, strict=True):
+        total = total + band * np.clip(1 - SURE * level / np.maximum(variance, 1e-12), 0, 1)
+    return total
