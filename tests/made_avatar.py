@@ -106,6 +106,9 @@ def make(name: str = "Egg", maps: int = 32) -> Avatar:
         "normal": Map(normal, "linear"),
         "displacement": Map(((ramp[:, None] - 0.5) * 0.001).repeat(maps, 1), "linear"),
         "confidence": Map((ramp[None].repeat(maps, 0) * 255).astype(np.uint8), "linear"),
+        "origin": Map(
+            np.where(abs(ramp - 0.5) < 0.02, 127, 255 * (ramp > 0.5)).astype(np.uint8)[None].repeat(maps, 0), "linear"
+        ),
     }
     materials = {
         "Skin": Material(skin_maps, {"roughness": 0.45}),

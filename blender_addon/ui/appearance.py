@@ -54,7 +54,8 @@ class LIKENESS_OT_map(ForHead, bpy.types.Operator):
 
 
 class LIKENESS_OT_confidence(ForHead, bpy.types.Operator):
-    """Show in green what the photos showed, and in orange what was completed by knowledge of other faces"""
+    """Show in green what the photos showed, in blue what was taken from the face's other side, and in orange what was \
+completed by knowledge of other faces"""
 
     bl_idname = "likeness.confidence"
     bl_label = "Seen or Completed"

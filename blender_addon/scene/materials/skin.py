@@ -24,6 +24,7 @@ MAPS = {
     "normal.diffuse": "Normal for diffuse",
     "displacement": "Height",
     "confidence": "Confidence",
+    "origin": "Origin",
 }
 """Channels, in their order on the sheet, and the group's inputs."""
 

@@ -49,7 +49,12 @@ KNOBS: dict[str, Knob] = {
     "Gloss": Knob(1.0, 2.0, "0 powdered, 1 as it was reconstructed, 2 oily"),
     "Subsurface": Knob(1.0, 1.0, "Share of the light that wanders below the surface"),
     "Scattering depth": Knob(SCATTER_DEPTH, 0.02, "How far red light wanders; green and blue less", "DISTANCE"),
-    "Confidence view": Knob(0.0, 1.0, "Show what the photos showed (green) and what was completed (orange)"),
+    "Confidence view": Knob(
+        0.0,
+        1.0,
+        "Show what the photos showed (green), what was taken from the face's other side (blue) and what was completed "
+        "(orange)",
+    ),
 }
 
 SOCKETS: dict[str, tuple[str, Any]] = {
@@ -62,6 +67,7 @@ SOCKETS: dict[str, tuple[str, Any]] = {
     "Height": ("NodeSocketFloat", 0.0),
     "Wrinkles": ("NodeSocketFloat", 0.0),
     "Confidence": ("NodeSocketFloat", 1.0),
+    "Origin": ("NodeSocketFloat", 1.0),
     "Plain albedo": ("NodeSocketColor", (0.62, 0.42, 0.34, 1.0)),
     "Plain specular": ("NodeSocketFloat", 0.38),
     "Plain roughness": ("NodeSocketFloat", 0.48),

@@ -18,7 +18,7 @@ from .skin_controls import GROUP, add_inputs
 
 __all__ = ["skin_group"]
 
-VERSION = "likeness_version", 3
+VERSION = "likeness_version", 4
 IOR = 1.4
 F0 = ((IOR - 1) / (IOR + 1)) ** 2
 """Reflectance straight on of specular level 0.5."""
@@ -32,7 +32,7 @@ LIDS = 0.1
 them, so what red light is lost there would leave them blue."""
 STUBBLE = 0.16
 """Specular level of what has no film: the film is what a texel has above it."""
-SEEN, INVENTED = (0.1, 0.75, 0.45), (1.0, 0.32, 0.06)
+SEEN, MIRRORED, INVENTED = (0.1, 0.75, 0.45), (0.16, 0.42, 1.0), (1.0, 0.32, 0.06)
 
 
 def skin_group() -> bpy.types.NodeTree:
@@ -239,7 +239,11 @@ def _false_colours(f: Formula, base: Any) -> Any:
     for stop, colour in zip(colours.color_ramp.elements, (INVENTED, SEEN), strict=True):
         stop.color = (*colour, 1.0)
     f.feed(colours.inputs[0], f.given["Confidence"])
+    # An origin of one half is what was taken from the other side; narrow, as between 0 and 1 a texture passes it, too.
+    off = f.math("ABSOLUTE", f.math("MULTIPLY_ADD", f.given["Origin"], 8.0, -4.0, label="From one half"), label="Off")
+    mirrored = f.math("SUBTRACT", 1.0, off, clamp=True, label="Mirrored")
+    told = f.mix("RGBA", "Mirrored or not", mirrored, colours.outputs[0], (*MIRRORED, 1.0))
     grey = f.node("ShaderNodeRGBToBW", "Brightness")
     f.feed(grey.inputs[0], base)
     bright = f.math("MULTIPLY", grey.outputs[0], 1.3, label="Brighter")
-    return f.shader("ShaderNodeEmission", "False colours", {"Color": colours.outputs[0], "Strength": bright})
+    return f.shader("ShaderNodeEmission", "False colours", {"Color": told, "Strength": bright})

@@ -79,12 +79,16 @@ def test_gloss_goes_from_powder_to_oil(skin: Any, shoot: Callable[[], np.ndarray
 
 
 def test_confidence_shows_seen_and_invented(skin: Any, shoot: Callable[[], np.ndarray]) -> None:
-    """The egg's map runs from invented (left of the picture) to seen."""
+    """The egg's map runs from invented (left of the picture) to seen; a stripe in the middle is mirrored."""
     before = shoot()
     assert OPS.confidence(on=True) == {"FINISHED"}
     shot = shoot()[FACE]
     redness = (shot[..., 0] - shot[..., 1]).mean(0)
     assert redness[:8].mean() > 0.05 > 0 > redness[-8:].mean()
+    blueness = (shot[..., 2] - shot[..., :2].max(2)).mean(0)
+    assert blueness.max() > 0.05
+    assert 8 < blueness.argmax() < len(blueness) - 8
+    assert blueness[[0, -1]].max() < 0
     assert abs(shot - before[FACE]).mean() > 0.03
     OPS.confidence(on=False)
     assert abs(shoot() - before).mean() < 0.02

@@ -138,7 +138,7 @@ def test_maps_are_there(exported: tuple[Path, dict[str, Any]], kind: str) -> Non
         assert surface.inputs[socket].is_linked, socket
     pictures = {n.image.name for n in skin.nodes if n.bl_idname == "ShaderNodeTexImage" and n.image}
     assert len(pictures) >= 2
-    assert not [n for n in pictures if "confidence" in n or "displacement" in n]
+    assert not [n for n in pictures if any(c in n for c in ("confidence", "origin", "displacement"))]
     (iris,) = [n.image for n in eye.nodes if n.bl_idname == "ShaderNodeTexImage"]
     pixels = np.empty(len(iris.pixels), np.float32)
     iris.pixels.foreach_get(pixels)
