@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from likeness.heads.base import HeadModel
+from likeness.heads.embedding_pictures import camera_at
 from likeness.heads.embedding_points import LOWER_LIDS, LOWER_LIP, OVAL, UPPER_LIDS, UPPER_LIP
 from likeness.heads.mesh_landmarks import BROWS, FaceMesh, Found, find_on_mesh
 from likeness.heads.surface import Surface, normals
@@ -57,3 +58,28 @@ def test_a_moved_surface_is_the_surface_of_what_was_moved() -> None:
     assert np.allclose(ours.closest(points).place, plain.closest(points).place)
     assert np.allclose(ours.normals, normals(turned, triangles))
     assert (ours.at_border == plain.at_border).all()
+
+
+def test_a_hole_amid_a_face_is_dark_and_what_is_just_behind_a_lid_is_not() -> None:
+    """A sheet of 12 cm with a hole, and a flap that shows its back 5 mm behind another hole."""
+    step = np.linspace(-0.06, 0.06, 25)
+    x, y = (a.ravel() for a in np.meshgrid(step, step))
+    vertices = np.stack([x, y, np.zeros_like(x)], 1)
+    a = (np.arange(24)[:, None] * 25 + np.arange(24)).ravel()
+    triangles = np.concatenate([np.stack([a, a + 1, a + 26], 1), np.stack([a, a + 26, a + 25], 1)])
+    middle = vertices[triangles].mean(1)
+    holes = (np.abs(middle[:, 1]) < 0.01) & (np.abs(np.abs(middle[:, 0]) - 0.03) < 0.01)
+    flap = np.array([[0.01, -0.02, -0.005], [0.05, -0.02, -0.005], [0.03, 0.03, -0.005]])
+    mesh = FaceMesh(
+        np.concatenate([vertices, flap]),
+        np.concatenate([triangles[~holes], [[len(vertices), len(vertices) + 2, len(vertices) + 1]]]),
+        hollow=True,
+    )
+    camera = camera_at(0, 0, np.zeros(3))
+    pixels = mesh.picture(camera)[0]
+    left, right, skin = (
+        int(pixels[int(v), int(u)].sum())
+        for u, v in camera.project(np.array([[-0.03, 0, 0], [0.03, 0, -0.005], [0.0, 0.04, 0]]))
+    )
+    assert left < 0.3 * skin
+    assert right > 0.7 * skin

@@ -23,6 +23,10 @@ __all__ = ["FaceMesh", "Shown"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+AROUND, DEEP = 25, 0.015
+"""Pixels across within which the foremost is the face, and metres behind it that count as far."""
+FAR = 1e6
+
 
 class Shown(Protocol):
     """What can be looked at: vertices (U, 3), triangles (T, 3), and pictures of them."""
@@ -47,7 +51,8 @@ class FaceMesh:
         vertices: (U, 3), triangles: (T, 3), of either winding.
         colours: (U, 3) sRGB in 0..1 or None: then it is painted in one.
         uv, texture: (U, 2) with the origin lower left and (H, W, 3) uint8 sRGB, which count more than the colours.
-        hollow: triangles are wound outwards, and what is seen from inside, or through a hole, is dark, as a mouth is.
+        hollow: it is in metres, triangles are wound outwards, and what is seen far inside, or through a hole, is dark,
+            as a mouth is.
     """
 
     vertices: Floats
@@ -87,14 +92,17 @@ class FaceMesh:
 
 
 def _inside(points: torch.Tensor, triangles: torch.Tensor, raster: Raster) -> NDArray[np.bool_]:
-    """(H, W) where a picture of points (U, 3) shows triangles from inside, or nothing amid the face."""
-    a, b, c = points[triangles][..., :2].unbind(1)
-    away = (
-        torch.linalg.cross(torch.nn.functional.pad(b - a, (0, 1)), torch.nn.functional.pad(c - a, (0, 1)), dim=1)[:, 2]
-        > 0
-    )  # y points down
+    """(H, W) where a picture of points (U, 3) shows triangles from inside far behind the face, or nothing amid it.
+
+    What is near may be the other side of a lid, or an eyeball that noise made rough.
+    """
+    flat = points[triangles][..., :2]
+    one, two = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
+    away = one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0] > 0  # y points down
     covered = raster.covered.numpy()
-    seen = away[raster.triangle.clamp(min=0)].numpy() & covered
+    depth = np.where(covered, raster.depth.numpy(), FAR).astype(np.float32)
+    front = cv2.erode(depth, np.ones((AROUND, AROUND), np.uint8))
+    seen = away[raster.triangle.clamp(min=0)].numpy() & covered & (depth - front > DEEP)
     return np.asarray(seen | (binary_fill_holes(covered) & ~covered), bool)
 
 
