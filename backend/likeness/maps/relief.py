@@ -31,8 +31,8 @@ def height_of(luminance: Floats, flat: Floats, texel: float, sharp: float) -> Fl
     """Height over the smooth surface in metres, as far as a photo tells it: dark is deep.
 
     On rendered faces at 1.2 pixels per millimetre what is dark and what is deep have nothing to do with each other
-    (correlations within 0.03 in bands from 0.8 to 6 mm; the shade of the true relief is a tenth of the skin's own
-    changes of colour), so relief from such a photo would be worse than none.
+    (correlations within 0.03 in bands up to 3 mm; the shade of the true relief is lost in the skin's own changes of
+    colour), so relief from such a photo would be worse than none.
 
     Args:
         luminance: (S, S) log luminance of what the photo adds to the smooth skin.

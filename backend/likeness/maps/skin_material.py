@@ -42,6 +42,8 @@ HAIR_HEIGHT = 0.00025
 LIP_LINES = 0.00004
 MOTTLE = 0.02
 """Deviation of invented skin's log luminance in each of two bands."""
+BROW = 0.004
+"""Metres from the middle of a brow to its edge."""
 FAINT = 0.25
 """Share of invented tone where a photo shows the skin: few photos show pores."""
 DARK = (-0.25, -0.5)
@@ -215,10 +217,13 @@ def _paint(
 
 
 def _covered_brows(brows: Floats, small: Atlas, shape: tuple[int, ...]) -> Floats:
-    """Opacity (S, S) of brows painted where sunglasses hide them: the middle of their area, soft at its edge."""
-    texel = small.texel
-    middle = smoothstep(0.8, 1.02, cv2.GaussianBlur(brows, (0, 0), 0.0045 / texel))
-    opacity: Floats = cv2.resize((0.5 * middle).astype(np.float32), shape[::-1])
+    """Opacity (S, S) of brows painted where glasses hide them: along the middle of their area, soft at the edge."""
+    deep = cv2.distanceTransform((brows > 0.5).astype(np.uint8), cv2.DIST_L2, 5) * small.texel
+    reach = 2 * round(2 * BROW / small.texel) + 1
+    crest = cv2.dilate(deep, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    middle = smoothstep(1.4 * BROW, 0.5 * BROW, crest - deep) * smoothstep(0, BROW, deep)
+    middle = cv2.GaussianBlur(middle.astype(np.float32), (0, 0), 0.2 * BROW / small.texel)
+    opacity: Floats = cv2.resize(0.5 * middle, shape[::-1])
     return opacity
 
 

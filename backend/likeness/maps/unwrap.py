@@ -30,7 +30,7 @@ BIAS = 0.003  # metres that a vertex may lie behind the raster and still be seen
 STEP = (0.025, 0.045)  # metres that something must stand in front of its neighbourhood to cast doubt on it
 MARGIN = (0.0008, 0.0045)
 """Metres beside the head's outline from which on a photo is trusted: the fitted outline is not the true one."""
-FACING, BROWS_FACING = (0.1, 0.5), (0.05, 0.2)
+FACING, BROWS_FACING = (0.1, 0.5), (0.1, 0.35)
 """Cosines of the angle to the camera from which on skin is trusted. Where brows are the landmarks tell, and the fitted
 temples may be hollower than the true ones."""
 FAR = 99.0  # metres
