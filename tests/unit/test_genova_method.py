@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from likeness import faces, photos
 from likeness.cli import main
 from likeness.errors import HeadError, WeightsError
+from likeness.fitting.chips import shoot
+from likeness.fitting.scenes import draw_scene
 from likeness.heads.base import HeadModel
 from likeness.heads.morphable import Morphable
 from likeness.heads.pigments import CLEAREST, NAMES, Pigments
@@ -22,9 +24,7 @@ from likeness.methods.recognised import own_weights, shipped_weights
 from likeness.networks.dlib_face import DlibFace, dlib_face
 from likeness.networks.genova import Regressor
 from likeness.progress import quiet
-from likeness.training.chips import shoot
 from likeness.training.samples import draw_heads
-from likeness.training.scenes import draw_scene
 
 HEADS = 10
 ASTRONAUT = Path(__file__).parents[1] / "data" / "astronaut.png"

@@ -12,6 +12,10 @@ import torch
 from likeness import faces, photos
 from likeness.errors import WeightsError
 from likeness.faces.face import Face
+from likeness.fitting.pose import Pose, rotation_of
+from likeness.fitting.scenes import scene_of
+from likeness.fitting.shape import Hint
+from likeness.fitting.solve import Fit
 from likeness.heads.base import HeadModel
 from likeness.heads.pigments import NAMES
 from likeness.methods import open as open_method
@@ -60,6 +64,39 @@ def test_less_doubt_is_more_precision(anny_head: HeadModel, face: Face, own: Pat
     assert hint is not None
     assert hint.mean == pytest.approx(np.full(len(anny_head.identity), 0.5))
     assert hint.beyond == pytest.approx(np.full(len(anny_head.identity), recognised.BELIEVED))
+
+
+def test_what_is_said_of_the_head_as_well_is_taken_off(anny_head: HeadModel, face: Face, own: Path) -> None:
+    steady(anny_head, 0.5, 0.5).save(own, {"head": "anny"})
+    size, names = len(anny_head.identity), len(anny_head.expression_names)
+    pose = Pose(np.diag([1.0, -1, -1]), np.array([0.0, 0.05, 0.9]), 800.0, np.array([256.0, 256]))
+    fit = Fit(np.zeros(size), (pose,), (np.zeros(names),), (np.zeros(0),), (np.ones(1),))
+    first, then = recognised.hint(anny_head, [face]), recognised.hint(anny_head, [face], fit)
+    true = recognised.hint(anny_head, [face], replace(fit, identity=np.ones(size)))
+    assert first is not None
+    assert then is not None
+    assert true is not None
+
+    def told(hint: Hint) -> np.ndarray:
+        """Of the truth, the prior taken out."""
+        return (1 + hint.beyond) * hint.mean / hint.beyond
+
+    # Of the average head a half is said as well: that is most likely a habit.
+    assert told(then) == pytest.approx(np.full(size, 0.5 * (1 - recognised.ALIKE) / 0.5))
+    # Of a head that is a whole deviation off, it is what is said of such heads.
+    assert told(true) == pytest.approx(np.full(size, 0.5 / 0.5))
+    assert np.all(then.beyond > first.beyond)
+
+
+def test_a_head_is_compared_as_it_stands() -> None:
+    pose = Pose(rotation_of(np.array([2.8, 0.3, 0.2])), np.array([0.2, -0.1, 0.8]), 500.0, np.zeros(2))
+    middle, points = np.array([0.0, 0.08, 0.1]), np.random.default_rng(0).normal(0, 0.1, (9, 3))
+    scene = scene_of(pose, middle, 0.09, np.zeros(52))
+    seen = (points - middle) @ scene.rotation.T + np.array([0, 0, scene.distance * 0.09])
+    there = points @ pose.rotation.T + pose.translation
+    assert np.linalg.norm(seen, axis=1) == pytest.approx(np.linalg.norm(there, axis=1))  # the same, but for a turn
+    assert seen @ seen.T == pytest.approx(there @ there.T)
+    assert np.linalg.det(scene.rotation) == pytest.approx(1)
 
 
 def test_weights_without_doubt_say_nothing(anny_head: HeadModel, face: Face, own: Path) -> None:

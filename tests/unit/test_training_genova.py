@@ -12,16 +12,16 @@ from PIL import Image
 from torch import Tensor, nn
 
 from likeness.errors import MethodError, WeightsError
+from likeness.fitting.chips import shoot
+from likeness.fitting.scenes import draw_scene, plain_scene
 from likeness.heads.base import LandmarkEmbedding
 from likeness.heads.morphable import Morphable
 from likeness.networks.dlib_face import DlibFace
 from likeness.networks.genova import Regressor
 from likeness.progress import Cancelled, Progress, quiet
 from likeness.training import genova, pictures, samples
-from likeness.training.chips import shoot
 from likeness.training.genova import Plan, train, unsupervised
 from likeness.training.losses import Coefficients, batch_distribution, multi_view_identity, parameter_distance
-from likeness.training.scenes import draw_scene, plain_scene
 from likeness.weights.tensor_file import write_tensors
 
 ROWS, COLUMNS, RADIUS = 14, 20, 0.1

@@ -52,31 +52,41 @@ class Fitted:
 
 
 def fit_faces(
-    head: HeadModel, faces: list[Face], progress: Progress = quiet, hint: Callable[[], Hint | None] = lambda: None
+    head: HeadModel,
+    faces: list[Face],
+    progress: Progress = quiet,
+    hint: Callable[[Fit | None], Hint | None] = lambda _: None,
 ) -> Fitted:
     """Fit a head to the faces of one person, one face per photo; raises HeadError when it has no landmarks.
 
-    `hint` is asked for other evidence of identity if the head is calibrated, so that it can be weighed against theirs.
+    `hint` is asked for other evidence of identity if the head is calibrated, so that it can be weighed against theirs:
+    first without a fit, then, if it had some, with the fit that came of it.
     """
     with one_thread():
         return _fitted(head, faces, progress, hint)
 
 
-def _fitted(head: HeadModel, faces: list[Face], progress: Progress, hint: Callable[[], Hint | None]) -> Fitted:
+def _fitted(
+    head: HeadModel, faces: list[Face], progress: Progress, hint: Callable[[Fit | None], Hint | None]
+) -> Fitted:
     progress("fit", 0.0, "Finding the shape of the head")
     model = landmark_model(head)
     calibration = Calibration.of(head)
     if calibration is None:
         fit, noises = _fit_free(model, faces, head)
     else:
-        landmarks, told, rest = [face.landmarks for face in faces], hint(), np.zeros(len(model.expression))
+        landmarks, rest = [face.landmarks for face in faces], np.zeros(len(model.expression))
+        told = hint(None)
         likely = identity_of(calibration, landmarks, told)
         progress("fit", 0.2, "Placing the head in the photo, finding its expression")
         fit, photos = fit_known(model, faces, head, calibration, model.at(likely.mean, rest))
+        # Then once more, with what a smile does to the landmarks, and with how the head itself is recognised.
         smiles = [smile_of(head.expression_names, weights) for weights in fit.expressions]
-        if any(smiles) and calibration.smile.any():
-            likely = identity_of(calibration, landmarks, told, smiles)
-            fit, photos = fit_known(model, faces, head, calibration, model.at(likely.mean, rest))
+        likely = identity_of(calibration, landmarks, told, smiles)
+        if told is not None:
+            progress("fit", 0.4, "Comparing the head with the face")
+            likely = identity_of(calibration, landmarks, hint(replace(fit, identity=likely.mean)), smiles)
+        fit, photos = fit_known(model, faces, head, calibration, model.at(likely.mean, rest))
         progress("fit", 0.6, "Following the outline of the face")
         prior = expression_prior(head.expression_names)
         fit = refine(head, model, faces, photos, replace(fit, identity=likely.mean), likely.precision, prior)

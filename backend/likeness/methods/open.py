@@ -12,6 +12,7 @@ from likeness.errors import WeightsError
 from likeness.faces.face import Face
 from likeness.fitting.fit import fit_faces
 from likeness.fitting.shape import Hint
+from likeness.fitting.solve import Fit
 from likeness.heads.base import HeadModel
 from likeness.heads.expressions import ARKIT
 from likeness.heads.library import open_head
@@ -40,7 +41,7 @@ class Open:
         """Faces of one person, one per photo, to a head; raises HeadError where no head model can be had."""
         # Statistical expressions of other heads would say the same twice.
         head = open_head(settings.head, progress).with_expressions(ARKIT)
-        fitted = fit_faces(head, faces, progress, lambda: _hint(head, faces, progress))
+        fitted = fit_faces(head, faces, progress, lambda fit: _hint(head, faces, fit, progress))
         rest = np.zeros((len(head.joint_names), 3), np.float32)
         views = tuple(
             View(face, camera, expression, rest)
@@ -51,12 +52,13 @@ class Open:
         )
 
 
-def _hint(head: HeadModel, faces: list[Face], progress: Progress) -> Hint | None:
-    """What recognition says; nothing, and a note why, where its network cannot be had."""
-    first = not store.installed("dlib-face")
-    progress("fit", 0.05, "Asking who the face is" + " (fetching the network for it, 93 MB, once)" * first)
+def _hint(head: HeadModel, faces: list[Face], fit: Fit | None, progress: Progress) -> Hint | None:
+    """What recognition says, given the fit so far; nothing, and a note why, where its network cannot be had."""
+    if fit is None:
+        first = not store.installed("dlib-face")
+        progress("fit", 0.05, "Asking who the face is" + " (fetching the network for it, 93 MB, once)" * first)
     try:
-        return hint(head, faces)
+        return hint(head, faces, fit)
     except WeightsError as error:
         progress("note", 0.0, f"The shape is told from landmarks alone: {error}")
         return None

@@ -10,12 +10,12 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from likeness.fitting.scenes import Scene
 from likeness.maps.delight_chart import SIDE
 from likeness.maps.places import smoothstep
 from likeness.render.light import linear_to_srgb, sh_basis
 from likeness.render.raster import rasterise
 from likeness.training.delight_skin import PIXEL, Skin
-from likeness.training.scenes import Scene
 
 __all__ = ["Surface", "developed", "shone"]
 

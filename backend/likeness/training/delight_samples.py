@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from likeness.fitting.scenes import Scene, draw_scene
 from likeness.heads.base import HeadModel
 from likeness.heads.pigments import NAMES, Pigments
 from likeness.maps.atlas import material_triangles
@@ -27,7 +28,6 @@ from likeness.render.view import vertex_normals
 from likeness.training.delight_light import Surface, developed, shone
 from likeness.training.delight_skin import Marks, draw_skin
 from likeness.training.delight_solver import solved
-from likeness.training.scenes import Scene, draw_scene
 from likeness.weights.tensor_file import write_tensors
 
 __all__ = ["PIECE", "Sample", "Subject", "draw_sample", "piece", "render_pieces"]

@@ -22,14 +22,14 @@ import torch
 from torch import Tensor
 
 from likeness.errors import MethodError
+from likeness.fitting.chips import shoot
+from likeness.fitting.scenes import draw_scene, plain_scene
 from likeness.heads.morphable import Morphable
 from likeness.networks.genova import Regressor
 from likeness.progress import Progress, quiet
-from likeness.training.chips import shoot
 from likeness.training.losses import Coefficients, batch_distribution, multi_view_identity, parameter_distance
 from likeness.training.pictures import curves, portraits
 from likeness.training.samples import PIECE, Samples, render_samples
-from likeness.training.scenes import draw_scene, plain_scene
 from likeness.weights.adam_file import adam_tensors, restore_adam
 from likeness.weights.tensor_file import read_tensors, write_tensors
 

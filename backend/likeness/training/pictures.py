@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from likeness.faces.chip import SIZE as SIDE
+from likeness.fitting.chips import shoot
+from likeness.fitting.scenes import plain_scene
 from likeness.heads.morphable import Morphable
 from likeness.networks.genova import Regressor
-from likeness.training.chips import shoot
 from likeness.training.losses import Coefficients
 from likeness.training.samples import Samples
-from likeness.training.scenes import plain_scene
 
 __all__ = ["curves", "portraits"]
 

@@ -16,12 +16,12 @@ from torch import Tensor
 from likeness import faces
 from likeness.errors import FaceError, MethodError, PhotoError
 from likeness.faces.identity import describe
+from likeness.fitting.chips import shoot
+from likeness.fitting.scenes import draw_scene
 from likeness.heads.morphable import Morphable
 from likeness.photos import load
 from likeness.progress import Progress
-from likeness.training.chips import shoot
 from likeness.training.losses import Coefficients
-from likeness.training.scenes import draw_scene
 from likeness.weights.tensor_file import write_tensors
 
 __all__ = ["PIECE", "Samples", "draw_heads", "photo_descriptors", "render_samples"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,9 +10,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from likeness.fitting.pose import rotation_of
+from likeness.fitting.pose import Pose, rotation_of
 
-__all__ = ["Lamp", "Scene", "draw_scene", "plain_scene"]
+__all__ = ["Lamp", "Scene", "draw_scene", "plain_scene", "scene_of"]
 
 Floats = NDArray[np.float64]
 
@@ -116,6 +116,24 @@ def plain_scene(count: int, yaw: float) -> Scene:
         _turned(yaw, 0.0, 0.0), 10.0, torch.zeros(count), np.full(3, 0.5), np.full(3, 0.25), (soft,), 0.012,
         np.zeros((3, 12)), np.zeros(12), np.full((2, 3), 0.3), 0.26, 0.15, np.ones(3), np.zeros((5, 2)), 0.0, 0.5, 0,
     )  # fmt: skip
+
+
+def scene_of(pose: Pose, middle: Floats, eyes: float, expression: Floats) -> Scene:
+    """A plain picture of a head that stands as in a photo.
+
+    Args:
+        pose: the photo's camera; middle: (3,) metres, the middle of the face in the head's frame.
+        eyes: metres between the outer eye corners; expression: (M,) weights.
+    """
+    ray = pose.rotation @ middle + pose.translation
+    distance = float(np.linalg.norm(ray))
+    # The chip's camera looks straight at the face.
+    axis = np.cross(ray / distance, (0.0, 0.0, 1.0))
+    sine = float(np.linalg.norm(axis))
+    turn = rotation_of(axis / max(sine, 1e-12) * np.arcsin(min(sine, 1.0)))
+    plain = plain_scene(len(expression), 0.0)
+    weights = torch.from_numpy(expression).float()
+    return replace(plain, rotation=turn @ pose.rotation, distance=distance / eyes, expression=weights)
 
 
 def _turned(yaw: float, pitch: float, roll: float) -> Floats:

@@ -8,11 +8,11 @@ from torch.nn import functional
 
 from likeness.faces.chip import SIZE as SIDE
 from likeness.faces.chip import TARGET
+from likeness.fitting.scenes import Scene
 from likeness.heads.morphable import Morphable
 from likeness.render.light import linear_to_srgb
 from likeness.render.raster import barycentric_at, interpolate, rasterise
 from likeness.render.view import vertex_normals
-from likeness.training.scenes import Scene
 
 __all__ = ["shoot"]
 
