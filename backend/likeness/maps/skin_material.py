@@ -222,6 +222,8 @@ def _covered_brows(brows: Floats, small: Atlas, shape: tuple[int, ...]) -> Float
     reach = 2 * round(2 * BROW / small.texel) + 1
     crest = cv2.dilate(deep, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     middle = smoothstep(1.4 * BROW, 0.5 * BROW, crest - deep) * smoothstep(0, BROW, deep)
+    # The strips of a brow's area that reach into the lids' folds are none.
+    middle *= smoothstep(0.8, 1.02, cv2.GaussianBlur(brows, (0, 0), 0.0045 / small.texel))
     middle = cv2.GaussianBlur(middle.astype(np.float32), (0, 0), 0.2 * BROW / small.texel)
     opacity: Floats = cv2.resize(0.5 * middle, shape[::-1])
     return opacity
