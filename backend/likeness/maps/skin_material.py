@@ -166,6 +166,7 @@ def _paint(
     flat = np.maximum(cv2.resize(np.maximum(both["brows"], 0.8 * both["lids"]), cover.shape), cover)
     luminance = cv2.transform(whole.detail, np.full((1, 3), 1 / 3, np.float32))
     height = height_of(luminance, flat, texel, sharp)
+    kept = cavity(height, texel)  # invented pores have their share of gloss below
     height += DEPTH_MICRO * micro * made_up
     height *= bare
     height += HAIR_HEIGHT * tufts * opacity
@@ -200,7 +201,7 @@ def _paint(
     normal = encoded(normals_of(shown, _pitch(small, full)))
     roughness -= 0.06 * micro * bare
     specular *= 1 + 0.18 * micro * bare
-    specular *= cavity(height, texel)
+    specular *= kept
     known = (whole.seen + 0.5 * whole.mirrored) * bare
     return Material(
         {
