@@ -30,7 +30,7 @@ def noisy(seed: int = 0) -> np.ndarray:
 
 def test_noise_goes_and_marks_stay() -> None:
     bare = np.ones((SIDE, SIDE), bool)
-    noise = noise_in(noisy(), bare)
+    noise = noise_in(noisy(), bare, bare)
     assert noise is not None
     still = without_noise(noisy(), noise)
     calm = np.s_[8:50, 8:152]
@@ -43,12 +43,25 @@ def test_noise_goes_and_marks_stay() -> None:
 
 
 def test_a_picture_without_noise_stays_as_it_is() -> None:
-    noise = noise_in(plain(), np.ones((SIDE, SIDE), bool))
+    noise = noise_in(plain(), *2 * [np.ones((SIDE, SIDE), bool)])
     assert noise is not None
     assert np.abs(without_noise(plain(), noise) - plain()).max() < 0.02
+
+
+def test_what_stands_behind_has_no_say() -> None:
+    face = np.zeros((SIDE, SIDE), bool)
+    face[10:150, 20:140] = True
+    still = []
+    for behind in (-4.0, 0.0):
+        picture = np.where(face[..., None], noisy(), np.float32(behind))
+        noise = noise_in(picture, face, face)
+        assert noise is not None
+        still.append(without_noise(picture, noise))
+    assert (still[0] == still[1])[face].all()
+    assert (still[0][~face] == -4).all()
 
 
 def test_too_little_skin_tells_no_noise() -> None:
     bare = np.zeros((SIDE, SIDE), bool)
     bare[:10, :10] = True
-    assert noise_in(noisy(), bare) is None
+    assert noise_in(noisy(), bare, bare) is None

@@ -31,17 +31,19 @@ FEWEST = 200
 
 @dataclass(frozen=True)
 class Noise:
-    """Variance of a picture's noise in each band of log light, finest first."""
+    """Variance of a picture's noise in each band of log light, finest first, and where (h, w) the face is."""
 
     brightness: tuple[float, ...]
     colour: tuple[tuple[float, ...], tuple[float, ...]]
+    face: NDArray[np.bool_]
 
 
-def noise_in(log: Floats, bare: NDArray[np.bool_]) -> Noise | None:
+def noise_in(log: Floats, bare: NDArray[np.bool_], face: NDArray[np.bool_]) -> Noise | None:
     """The noise of a picture of a face.
 
     Args:
         log: (h, w, 3) log of linear light; bare: (h, w) where bare skin is, too little of which tells nothing.
+        face: (h, w) where the face is, brows and all.
     """
     if bare.sum() < FEWEST:
         return None
@@ -49,20 +51,36 @@ def noise_in(log: Floats, bare: NDArray[np.bool_]) -> Noise | None:
     def calm(plane: Floats, sizes: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(float(np.percentile(variance[bare], CALM)) for _, variance in _bands(plane, sizes)[0])
 
-    light, red, blue = _planes(log)
-    return Noise(calm(light, BRIGHTNESS), (calm(red, COLOUR), calm(blue, COLOUR)))
+    light, red, blue = _planes(_alone(log, face))
+    return Noise(calm(light, BRIGHTNESS), (calm(red, COLOUR), calm(blue, COLOUR)), face)
 
 
 def without_noise(log: Floats, noise: Noise) -> Floats:
-    """The picture (h, w, 3), log of linear light, without its noise."""
+    """The picture (h, w, 3), log of linear light, without the noise of its face."""
     sizes = (BRIGHTNESS, COLOUR, COLOUR)
     light, red, blue = (
         _stilled(plane, size, levels)
-        for plane, size, levels in zip(_planes(log), sizes, (noise.brightness, *noise.colour), strict=True)
+        for plane, size, levels in zip(
+            _planes(_alone(log, noise.face)), sizes, (noise.brightness, *noise.colour), strict=True
+        )
     )
     green = light - (red + blue) / 3
-    still: Floats = cv2.merge([red + green, green, blue + green])
-    return still
+    still = cv2.merge([red + green, green, blue + green])
+    result: Floats = np.where(noise.face[..., None], still, log)
+    return result
+
+
+def _alone(log: Floats, face: NDArray[np.bool_]) -> Floats:
+    """The face goes on beyond its outline as it is there, so that what stands behind has no say."""
+    if face.all() or not face.any():
+        return log
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~face).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    source = np.zeros(nearest.max() + 1, np.int64)
+    source[nearest[face]] = np.flatnonzero(face)
+    result: Floats = log.reshape(-1, 3)[source[nearest]]
+    return result
 
 
 def _planes(log: Floats) -> tuple[Floats, Floats, Floats]:

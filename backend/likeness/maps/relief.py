@@ -43,12 +43,14 @@ def height_of(luminance: Floats, flat: Floats, texel: float, sharp: float) -> Fl
     Returns:
         (S, S) float32.
     """
-    blurred = [cv2.GaussianBlur(luminance, (0, 0), max(s / texel, 0.4)) for s in (MIDDLE, COARSE)]
-    fine, middle = luminance - blurred[0], blurred[0] - blurred[1]
     depth_fine, depth_middle = (
         depth * float(smoothstep(BELIEVED[0] / size, BELIEVED[1] / size, sharp))
         for depth, size in ((DEPTH_FINE, MIDDLE), (DEPTH_MIDDLE, COARSE))
     )
+    if depth_fine == depth_middle == 0:
+        return np.zeros_like(luminance)
+    blurred = [cv2.GaussianBlur(luminance, (0, 0), max(s / texel, 0.4)) for s in (MIDDLE, COARSE)]
+    fine, middle = luminance - blurred[0], blurred[0] - blurred[1]
     height = depth_fine * np.tanh(fine * np.float32(1 / 0.12))
     height += depth_middle * np.tanh(middle * np.float32(1 / 0.22))
     height *= 1 - flat

@@ -46,6 +46,8 @@ BROW = 0.004
 """Metres from the middle of a brow to its edge."""
 FAINT = 0.25
 """Share of invented tone where a photo shows the skin: few photos show pores."""
+PORES = 0.9
+"""Share of invented pores in the normals there: skin without any looks like wax, whatever a photo's pixels resolve."""
 DARK = (-0.25, -0.5)
 """Log luminance on top of the skin from which on a mark counts as dark, and fully."""
 BROWNISH = (0.0, -0.1, -0.22)
@@ -195,7 +197,7 @@ def _paint(
         albedo[..., channel] = _srgb(log)
 
     # Where a photo shows skin, pores below what it resolves are in the normals alone: its relief claims nothing else.
-    shown = height + (FAINT * DEPTH_MICRO) * micro * (1 - made_up) * bare
+    shown = height + (PORES * DEPTH_MICRO) * micro * (1 - made_up) * bare
     if broad is not None:
         shown += enlarged(broad, full.size)
     normal = encoded(normals_of(shown, _pitch(small, full)))

@@ -30,7 +30,7 @@ BIAS = 0.003  # metres that a vertex may lie behind the raster and still be seen
 STEP = (0.025, 0.045)  # metres that something must stand in front of its neighbourhood to cast doubt on it
 MARGIN = (0.0008, 0.0045)
 """Metres beside the head's outline from which on a photo is trusted: the fitted outline is not the true one."""
-FACING, BROWS_FACING = (0.1, 0.5), (0.1, 0.35)
+FACING, BROWS_FACING = (0.1, 0.5), (0.2, 0.4)
 """Cosines of the angle to the camera from which on skin is trusted. Where brows are the landmarks tell, and the fitted
 temples may be hollower than the true ones."""
 FAR = 99.0  # metres
@@ -273,5 +273,5 @@ def _areas(masks: dict[str, Floats], factor: float, local: Floats, atlas: Atlas)
 
 def _noise(crop: NDArray[np.uint8], masks: dict[str, Floats]) -> Noise | None:
     features = np.maximum.reduce([masks[n] for n in ("eyes", "mouth", "lips", "brows", "nostrils", "lids")])
-    bare = cv2.resize(masks["oval"] * (1 - features), crop.shape[1::-1]) > 0.9
-    return noise_in(log_light(crop), bare)
+    bare, oval = (cv2.resize(m, crop.shape[1::-1]) > 0.9 for m in (masks["oval"] * (1 - features), masks["oval"]))
+    return noise_in(log_light(crop), bare, oval)
