@@ -47,19 +47,23 @@ def apart(ours: NDArray[np.float64], true: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(moved - b, axis=1).mean())
 
 
-def test_on_heads_it_has_not_seen_it_is_better_than_the_mean_head(anny_head: HeadModel, network: DlibFace) -> None:
-    regressor, told = Regressor.load(shipped_weights("anny"))
-    assert told["head"] == anny_head.name
-    model, rng = Morphable.of(anny_head), np.random.default_rng(20261125)
+@pytest.mark.parametrize("name", ["anny", "ict"])
+def test_on_heads_it_has_not_seen_it_is_better_than_the_mean_head(
+    name: str, network: DlibFace, request: pytest.FixtureRequest
+) -> None:
+    head: HeadModel = request.getfixturevalue(f"{name}_head")
+    regressor, told = Regressor.load(shipped_weights(name))
+    assert told["head"] == head.name
+    model, rng = Morphable.of(head), np.random.default_rng(20261125)
     heads = draw_heads(model, HEADS, rng)
     with torch.no_grad():
         chips = shoot(
             model, heads.identity, heads.albedo, [draw_scene(model.expression_names, rng) for _ in range(HEADS)]
         )
         identity, albedo = regressor.likely(network(chips))
-    face = (anny_head.groups["face"] > 0.5).numpy()
-    shapes = [anny_head.shape(given).double().numpy()[:, face] for given in (heads.identity, identity)]
-    mean = anny_head.template.double().numpy()[face]
+    face = (head.groups["face"] > 0.5).numpy()
+    shapes = [head.shape(given).double().numpy()[:, face] for given in (heads.identity, identity)]
+    mean = head.template.double().numpy()[face]
     ratios = [apart(ours, true) / apart(mean, true) for true, ours in zip(*shapes, strict=True)]
     assert np.mean(ratios) < 0.9
     assert np.mean(np.array(ratios) < 1) >= 0.7

@@ -49,8 +49,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return recognised.own_weights("anny")
 
 
-def test_the_shipped_weights_know_how_wrong_they_are() -> None:
-    found = recognised.weights_for("anny")
+@pytest.mark.parametrize("head", ["anny", "ict"])
+def test_the_shipped_weights_know_how_wrong_they_are(head: str) -> None:
+    found = recognised.weights_for(head)
     assert found is not None
     doubt = found[1].doubt
     assert doubt.min() > 0.3
