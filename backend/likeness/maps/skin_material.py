@@ -46,7 +46,7 @@ BROW = 0.004
 """Metres from the middle of a brow to its edge."""
 FAINT = 0.25
 """Share of invented tone where a photo shows the skin: few photos show pores."""
-PORES = 0.9
+PORES = 0.5
 """Share of invented pores in the normals there: skin without any looks like wax, whatever a photo's pixels resolve."""
 DARK = (-0.25, -0.5)
 """Log luminance on top of the skin from which on a mark counts as dark, and fully."""
