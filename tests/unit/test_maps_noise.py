@@ -61,6 +61,25 @@ def test_what_stands_behind_has_no_say() -> None:
     assert (still[0][~face] == -4).all()
 
 
+def test_a_calmer_wall_beside_tells_freckles_from_noise() -> None:
+    random = np.random.default_rng(1)
+    picture = np.broadcast_to(SKIN, (SIDE, SIDE, 3)) + random.normal(0, 0.01, (SIDE, SIDE, 1))
+    face = np.zeros((SIDE, SIDE), bool)
+    face[:, :90] = True
+    freckled = cv2.GaussianBlur(random.normal(0, 1, (SIDE, SIDE)), (0, 0), 1.2)
+    freckles = np.where(face, 0.05 * freckled / freckled.std(), 0)[..., None] * [0.8, 1.0, 1.2]
+    picture = (picture + freckles).astype(np.float32)
+    kept = []
+    for wall in (0.0, 1.0):  # as bright as the skin, and much brighter
+        shown = np.where(face[..., None], picture, picture + np.float32(wall))
+        noise = noise_in(shown, face, face)
+        assert noise is not None
+        still = without_noise(shown, noise)[10:150, 10:80, 1]
+        kept.append(float(np.polyfit(freckles[10:150, 10:80, 1].ravel(), still.ravel(), 1)[0]))
+    assert kept[0] > 0.65
+    assert kept[1] < kept[0] - 0.2, "a wall in another light tells nothing"
+
+
 def test_too_little_skin_tells_no_noise() -> None:
     bare = np.zeros((SIDE, SIDE), bool)
     bare[:10, :10] = True

@@ -1,8 +1,9 @@
 """A picture's own noise, which looks like blotches on the skin where one of its pixels is a millimetre or more.
 
-What changes over few pixels, and no more than in the calmest parts of the face, is taken for noise; files keep colour
-more coarsely than brightness, so there it reaches farther. Each band is shrunk as Wiener's filter would by its local
-variance (Lee, "Digital Image Enhancement and Noise Filtering by Use of Local Statistics", PAMI 1980).
+What changes over few pixels, and no more than in the calmest parts of the face, or of something calmer beside it
+that is as bright, is taken for noise: skin has freckles and pores nearly everywhere. Files keep colour more coarsely
+than brightness, so there it reaches farther. Each band is shrunk as Wiener's filter would by its local variance (Lee,
+"Digital Image Enhancement and Noise Filtering by Use of Local Statistics", PAMI 1980).
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ SURE = 1.3
 """Times the noise's variance below which nothing of a band is kept: local variances scatter."""
 FEWEST = 200
 """Pixels of bare skin from which noise can be told."""
+ALIKE, CALMER = 0.5, 15
+"""Log luminance that something beside the face is off the skin's at most to tell the noise there, and the percentile of
+its local variances that does: most of it may be hair or leaves."""
+AWAY = 8.0
+"""Pixels between it and the face."""
+LEAST = 0.25
+"""Share of the face's calmest variance that is noise at least: files and cameras smooth plain walls more than skin."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +55,19 @@ def noise_in(log: Floats, bare: NDArray[np.bool_], face: NDArray[np.bool_]) -> N
     """
     if bare.sum() < FEWEST:
         return None
+    alone, whole = _planes(_alone(log, face)), _planes(log)
+    away = cv2.distanceTransform((~face).astype(np.uint8), cv2.DIST_L2, 3) > AWAY
+    beside = away & (abs(whole[0] - np.median(whole[0][bare])) < ALIKE)
+    told = beside.sum() >= FEWEST
 
-    def calm(plane: Floats, sizes: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(float(np.percentile(variance[bare], CALM)) for _, variance in _bands(plane, sizes)[0])
+    def calm(k: int, sizes: tuple[float, ...]) -> tuple[float, ...]:
+        levels = [float(np.percentile(variance[bare], CALM)) for _, variance in _bands(alone[k], sizes)[0]]
+        if told:
+            wall = [float(np.percentile(variance[beside], CALMER)) for _, variance in _bands(whole[k], sizes)[0]]
+            levels = [min(face, max(calmer, LEAST * face)) for face, calmer in zip(levels, wall, strict=True)]
+        return tuple(levels)
 
-    light, red, blue = _planes(_alone(log, face))
-    return Noise(calm(light, BRIGHTNESS), (calm(red, COLOUR), calm(blue, COLOUR)), face)
+    return Noise(calm(0, BRIGHTNESS), (calm(1, COLOUR), calm(2, COLOUR)), face)
 
 
 def without_noise(log: Floats, noise: Noise) -> Floats:
