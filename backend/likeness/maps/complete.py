@@ -12,7 +12,6 @@ from likeness.heads.base import HeadModel
 from likeness.maps.atlas import Atlas, enlarge
 from likeness.maps.chromophores import pigment_in
 from likeness.maps.field import Surface
-from likeness.maps.folds import folds_in
 from likeness.maps.fuse import SMOOTH, Fused
 from likeness.maps.lips import matt_lips
 from likeness.maps.marks import marks_in
@@ -124,10 +123,6 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     deep = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5) * texel
     shares = shares * smoothstep(*FOLD, deep)
     detail = cv2.resize(fused.detail, side, interpolation=cv2.INTER_AREA)
-    # Folds first, lest their shade is taken off again from the skin beside them.
-    solid = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "nostrils", "eyes", "mouth")])
-    folds = folds_in(detail, fused.areas["squeezed"] * shares * (1 - solid), texel)
-    detail = detail + folds
     bare = shares * (1 - features)
     sigma = RIM / texel
     weight = cv2.GaussianBlur(bare, (0, 0), sigma)
@@ -139,7 +134,6 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     weight = cv2.GaussianBlur(shares, (0, 0), sigma)
     shade = cv2.GaussianBlur(detail.mean(-1) * shares, (0, 0), sigma) / np.maximum(weight, 1e-3)
     slow += (0.8 * sockets * np.minimum(shade + SOCKET, 0))[..., None]
-    slow -= folds
     face = small.texels(_face(frame))
     bound = 0.07 + 0.55 * smoothstep(0.004, 0.022, away) * face
     bound = np.maximum(bound, 2.5 * cv2.GaussianBlur(features, (0, 0), 0.002 / texel)).astype(np.float32)

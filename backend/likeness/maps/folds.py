@@ -21,11 +21,11 @@ LONGER = 0.0065
 """Metres that folds are long at least; freckles, moles and pores are not."""
 BENT = (0.25, 0.7)
 """Share of a dip's depth found along a straight line from which on it is a fold's; folds bend, and vary in depth."""
-FAINT = (0.06, 0.18)
+FAINT = (0.09, 0.2)
 """Log luminance by which lines are darker at least: fainter ones are the skin's own grain."""
 DIRECTIONS = 12
-TAKEN = 0.97
-"""Share of a fold's depth that is taken for shade."""
+BESIDE, SOFT = 0.002, 0.0012
+"""Metres around a fold that belong to it, its bright rims, and over which it ends."""
 
 
 def squeeze(rest: Floats, posed: Floats, triangles: torch.Tensor) -> Floats:
@@ -62,38 +62,44 @@ def squeeze(rest: Floats, posed: Floats, triangles: torch.Tensor) -> Floats:
 
 
 def folds_in(log: Floats, squeezed: Floats, texel: float) -> Floats:
-    """Log colours (L, L, 3) to add where folds are.
+    """(L, L) 0..1 where folds lie, and so nothing is known of the skin's colour.
+
+    Shade between two walls of skin is darker and redder than the skin, its rims catch the light: what is taken for the
+    one or the other never quite matches the skin beside it.
 
     Args:
         log: (L, L, 3) log colours on top of smooth skin; squeezed: (L, L), see `squeeze`.
         texel: metres per texel.
     """
-    share = smoothstep(*SQUEEZED, squeezed).astype(np.float32)
-    fill = np.zeros_like(log)
+    share: Floats = smoothstep(*SQUEEZED, squeezed).astype(np.float32)
+    found: Floats = np.zeros_like(share)
     rows, columns = np.flatnonzero((share > 0.02).any(1)), np.flatnonzero((share > 0.02).any(0))
     if not len(rows):
-        return fill
+        return found
     reach = round(LONGER / texel) + 1
     box = (
         slice(max(rows[0] - reach, 0), rows[-1] + reach + 1),
         slice(max(columns[0] - reach, 0), columns[-1] + reach + 1),
     )
-    here = log[box]
-    across = 2 * max(round(WIDEST / texel / 2), 1) + 1
-    dips = cv2.morphologyEx(here, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across)))
-    dips -= here
-    deep = dips.mean(-1)
+    luminance = np.ascontiguousarray(log[box].mean(-1))
+    deep = cv2.morphologyEx(luminance, cv2.MORPH_CLOSE, _disc(WIDEST / 2 / texel)) - luminance
     long = np.zeros_like(deep)
     for k in range(DIRECTIONS):
         line = _line(max(round(LONGER / texel), 3), np.pi * k / DIRECTIONS)
         np.maximum(long, cv2.morphologyEx(deep, cv2.MORPH_OPEN, line), out=long)
     # A straight line leaves out a bent fold here and there.
     long = np.minimum(cv2.dilate(long, np.ones((3, 3), np.uint8)), deep)
-    # Shade between two walls of skin is redder than the skin, so every channel has its own depth.
     part = smoothstep(*BENT, cv2.GaussianBlur(long / np.maximum(deep, 1e-3), (0, 0), 0.8)).astype(np.float32)
-    part *= smoothstep(*FAINT, cv2.GaussianBlur(long, (0, 0), 0.8))
-    fill[box] = TAKEN * dips * part[..., None] * share[box][..., None]
-    return fill
+    part *= smoothstep(*FAINT, cv2.GaussianBlur(long, (0, 0), 0.8)) * share[box]
+    wide = cv2.dilate(part.astype(np.float32), _disc(BESIDE / texel))
+    found[box] = np.clip(1.3 * cv2.GaussianBlur(wide, (0, 0), SOFT / texel), 0, 1)
+    return found
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    side = 2 * max(round(radius), 1) + 1
+    disc: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)).astype(np.uint8)
+    return disc
 
 
 def _line(length: int, angle: float) -> NDArray[np.uint8]:

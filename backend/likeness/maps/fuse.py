@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from likeness.maps.atlas import Atlas, enlarge
 from likeness.maps.chromophores import pigment_in
 from likeness.maps.field import Surface
+from likeness.maps.folds import folds_in
 from likeness.maps.highlights import gloss_in
 from likeness.maps.light import Light, fit_light
 from likeness.maps.lips import lip_colour
@@ -141,6 +142,10 @@ def make_layer(
     prior = np.log(np.maximum(light.level, 1e-3)).astype(np.float32)
 
     first = base_of(matt, bare)[0]
+    # What an expression folds looks otherwise without it: it is not the skin that was seen there.
+    solid = np.maximum.reduce([photo.areas[n] for n in ("lips", "brows", "nostrils", "eyes", "mouth")])
+    folds = folds_in(matt - atlas.texels(first), photo.areas["squeezed"] * weight * (1 - solid), atlas.texel)
+    weight, bare = weight * (1 - folds), bare * (1 - folds)
     gloss = gloss_in(matt, atlas.texels(first), weight * (1 - photo.areas["eyes"]))
     # What shone most is known least.
     base, known = base_of(matt - gloss, bare * weight * np.exp(-4 * gloss.mean(-1)))
