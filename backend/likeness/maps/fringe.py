@@ -18,6 +18,8 @@ IN = 0.006
 """Metres that hair is followed from the outline of a brow into it: farther in it is the brow."""
 RIM = 0.001
 """Metres around hair that its shade reaches."""
+BESIDE, SOFT = 0.007, 0.002
+"""Metres of a brow beside hair that nobody could tell from it, and over which the rest takes over."""
 
 
 def fringe_over_brows(residual: Floats, areas: dict[str, Floats], weight: Floats, texel: float) -> Floats:
@@ -34,8 +36,12 @@ def fringe_over_brows(residual: Floats, areas: dict[str, Floats], weight: Floats
     step = np.ones((3, 3), np.uint8)
     for _ in range(max(round(IN / texel), 1)):
         hair = cv2.dilate(hair, step) & (dark | hair)
-    covered = cv2.dilate(hair * brows.astype(np.uint8), _disc(RIM / texel)).astype(np.float32)
-    fringe: Floats = cv2.GaussianBlur(covered, (0, 0), max(RIM / texel, 0.4))
+    hair = hair * brows.astype(np.uint8)
+    shaded = cv2.dilate(hair, _disc(RIM / texel)).astype(np.float32)
+    shaded = cv2.GaussianBlur(shaded, (0, 0), max(RIM / texel, 0.4))
+    # A brow cut along the edge of a fringe gets a corner there.
+    beside = cv2.dilate(hair, _disc(BESIDE / texel)).astype(np.float32)
+    fringe: Floats = np.maximum(shaded, cv2.GaussianBlur(beside, (0, 0), SOFT / texel))
     return fringe
 
 
