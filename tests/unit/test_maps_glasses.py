@@ -33,7 +33,10 @@ def test_frame_is_found_by_its_bridge_and_skin_is_left() -> None:
     residual[areas["eyes"] > 0] = -1.0
     frame = frame_of(residual, areas, seen, TEXEL)
     assert frame[drawn].all()
-    assert frame.sum() < 3 * drawn.sum(), "only its blur goes with it"
+    assert (frame * (areas["brows"] == 0))[100:].sum() < 3 * drawn.sum(), "only its blur goes with it"
+    assert frame[areas["brows"] > 0].all(), "and the brows behind it, hinges and all"
+    low = {**areas, "brows": np.roll(areas["brows"], -20, 0)}
+    assert not frame_of(residual, low, seen, TEXEL)[:77].any(), "brows above it are seen"
     assert not frame[areas["eyes"] > 0].any()
     assert not frame_of(residual, areas, 0 * seen, TEXEL).any()
 

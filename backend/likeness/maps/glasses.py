@@ -17,10 +17,13 @@ ACROSS = 0.9
 THICK = 0.6
 """Share of the eyes' height that a bridge takes at its thinnest, at most: what is thicker is shade."""
 RIM = 0.0018  # metres around a dark frame that its blur reaches
+TOUCHED, BEYOND = 0.12, 0.005
+"""Share of a brow's area behind the frame from which on nobody can tell the one from the other, and metres around that
+brow where hinges and shades of the frame are."""
 
 
 def frame_of(residual: Floats, areas: dict[str, Floats], weight: Floats, texel: float) -> Floats:
-    """(L, L) 1 where a frame is, 0 elsewhere and where there are no glasses.
+    """(L, L) 1 where a frame is, or a brow that it hides, 0 elsewhere and where there are no glasses.
 
     Args:
         residual: (L, L) log luminance against lit skin; weight: (L, L) 0..1 how well the photo shows it.
@@ -50,4 +53,10 @@ def frame_of(residual: Floats, areas: dict[str, Floats], weight: Floats, texel: 
         return none
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     frame: Floats = cv2.dilate(found.astype(np.float32), around)
+    reach = 2 * max(round(BEYOND / texel), 1) + 1
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    for part in (np.s_[:, :half], np.s_[:, half:]):
+        brow = areas["brows"][part]
+        if (brow * frame[part]).sum() > TOUCHED * max(float(brow.sum()), 1e-6):
+            frame[part] = np.maximum(frame[part], cv2.dilate((brow > 0.2).astype(np.float32), around))
     return frame
