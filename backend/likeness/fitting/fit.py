@@ -15,6 +15,7 @@ from likeness.faces.face import Face
 from likeness.fitting.calibration import Calibration
 from likeness.fitting.expression import expression_prior, smile_of
 from likeness.fitting.free_form import Pull, displaced, free_form
+from likeness.fitting.gaze import gaze_as_seen
 from likeness.fitting.known import camera_of, fit_known, fit_photos
 from likeness.fitting.landmarks import LandmarkModel, landmark_model
 from likeness.fitting.noise import Noise, smooth_noise
@@ -102,9 +103,14 @@ def _fitted(
     cameras = tuple(camera_of(p, f) for p, f in zip(fit.poses, faces, strict=True))
     embedding = head.landmarks["mediapipe478"]
     neutral_points = embedding.on(torch.from_numpy(vertices), head.triangles).numpy()[model.index]
+    names = head.expression_names
+    looks = [
+        gaze_as_seen(model, names, neutral_points + noise.bias, weights, pose, face)
+        for weights, noise, pose, face in zip(fit.expressions, noises, fit.poses, faces, strict=True)
+    ]
     expressions = tuple(
-        lids_as_seen(model, head.expression_names, neutral_points, weights, pose, face)
-        for weights, pose, face in zip(fit.expressions, fit.poses, faces, strict=True)
+        lids_as_seen(model, names, neutral_points, weights, pose, face)
+        for weights, pose, face in zip(looks, fit.poses, faces, strict=True)
     )
     errors = [
         _nme(camera, neutral_points + np.tensordot(weights, model.expression, 1) + noise.bias, face, model.index)
