@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import cv2
@@ -62,6 +63,11 @@ class FaceMesh:
     texture: NDArray[np.uint8] | None = None
     hollow: bool = False
 
+    @cached_property
+    def normals(self) -> Floats:
+        """(U, 3) unit, outwards if the triangles are wound so."""
+        return normals(self.vertices, self.triangles)
+
     def picture(self, camera: Camera, *, lit: bool = True) -> tuple[NDArray[np.uint8], Raster]:
         """Pixels (H, W, 3) sRGB of the mesh as a camera sees it, and what is where.
 
@@ -70,7 +76,7 @@ class FaceMesh:
         triangles = torch.from_numpy(self.triangles)
         points = project(camera, torch.from_numpy(self.vertices).float())
         raster = rasterise(points, triangles, camera.width, camera.height)
-        turned = torch.from_numpy(normals(self.vertices, self.triangles) @ camera.rotation.T).float()
+        turned = torch.from_numpy(self.normals @ camera.rotation.T).float()
         towards = torch.where(turned[:, 2:] > 0, -turned, turned) * torch.tensor([1.0, -1.0, -1.0])
         light = (sh_basis(towards) @ torch.tensor(LIGHT)).clamp(min=0.02)[:, None]
         if self.texture is not None and self.uv is not None:

@@ -7,13 +7,12 @@ taken and a little around, and each point is the middle of the places where the 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
 from scipy.spatial import cKDTree
 
 from likeness.camera import Camera
@@ -22,6 +21,7 @@ from likeness.faces.crop import Window
 from likeness.faces.detect import detect, whole
 from likeness.faces.mesh import landmarks_in, landmarks_of
 from likeness.heads.base import HeadModel
+from likeness.heads.bounded import bounded
 from likeness.heads.embedding import turned_here
 from likeness.heads.embedding_pictures import Painter, camera_at
 from likeness.heads.embedding_points import LOWER_LIP, UPPER_LIP
@@ -39,6 +39,9 @@ SIDE = 320
 """Pixels of the pictures in which the face is looked for."""
 VIEWS = tuple(itertools.product((-30.0, -15.0, 0.0, 15.0, 30.0), (-12.0, 0.0, 12.0)))
 """Yaw and pitch in degrees from which it is looked at, once it is known where that is."""
+ALL = tuple(range(len(VIEWS)))
+FEW = tuple(VIEWS.index(view) for view in ((-30.0, 0.0), (0.0, -12.0), (0.0, 0.0), (0.0, 12.0), (30.0, 0.0)))
+"""Those of the views that are enough to say about where it is and what it is like."""
 ROUNDS = 3
 """Shapes in which the head is shown beside the mesh: the mean one, then one about like the mesh."""
 BETTER = 4
@@ -100,14 +103,14 @@ def find_on_mesh(head: HeadModel, mesh: FaceMesh, progress: Progress = quiet) ->
         raise HeadError("No face was seen on this mesh; it must show eyes, nose and mouth from the outside.")
     first = min((_fit(points, marks) for _, points in seen[:BETTER]), key=lambda fit: fit[3])
     scale, rotation, shift, _ = first
-    rounds, count = len(VIEWS) * (2 + ROUNDS), 0
+    rounds, count = 2 * len(VIEWS) + ROUNDS * len(FEW), 0
 
     def told() -> None:
         nonlocal count
         progress("head", 0.1 + 0.35 * count / rounds, "Showing the mesh to the landmark network")
         count += 1
 
-    looks = _around(head, mesh.moved(scale, rotation, shift), told)
+    looks = _around(head, mesh.moved(scale, rotation, shift), told, FEW)
     outwards = looks.outwards
     if looks.score >= PRESENCE:  # from a better place the face is seen better
         scale, rotation, shift, _ = _fit(scale * looks.middles() @ rotation.T + shift, marks)
@@ -119,7 +122,7 @@ def find_on_mesh(head: HeadModel, mesh: FaceMesh, progress: Progress = quiet) ->
     own = _Own(head, painted=mesh.colours is not None or mesh.texture is not None)
     shape = head.template.double().numpy()
     for number in range(ROUNDS):
-        known, true = own.around(shape, told)
+        known, true = own.around(shape, told, ALL if number == ROUNDS - 1 else FEW)
         points = true + looks.beside(known)
         if own.painter is None:
             points[BROWS] = np.nan
@@ -208,15 +211,16 @@ class Looks:
         return np.where(np.isfinite(paired), paired, self.middles() - other.middles())
 
 
-def _around(head: HeadModel, surface: Shown, told: Callable[[], None]) -> Looks:
-    """Show a surface that lies in the head's frame to the networks."""
+def _around(head: HeadModel, surface: Shown, told: Callable[[], None], views: Sequence[int] = ALL) -> Looks:
+    """Show a surface that lies in the head's frame to the networks, from some of `VIEWS`."""
     aim = head.joints[[head.joint_names.index("eye.L"), head.joint_names.index("eye.R")]].double().mean(0).numpy()
     aim += (0, -0.03, 0)
     outside = normals(surface.vertices, surface.triangles)
     places, weights = np.zeros((len(VIEWS), 478, 3)), np.zeros((len(VIEWS), 478))
     front, outwards = 0.0, True
-    for number, (yaw, pitch) in enumerate(VIEWS):
+    for number in views:
         told()
+        yaw, pitch = VIEWS[number]
         camera = camera_at(yaw, pitch, aim)
         pixels, raster = surface.picture(camera)
         box = camera.project(aim + np.array([[-0.08, 0.09, 0], [0.08, -0.09, 0]]))
@@ -316,13 +320,13 @@ class _Own:
         self.bare = head.triangles.numpy()[head.region("skin", "eye.L", "eye.R").numpy()]
         self.embedding = head.landmarks["mediapipe478"]
 
-    def around(self, vertices: Floats, told: Callable[[], None]) -> tuple[Looks, Floats]:
+    def around(self, vertices: Floats, told: Callable[[], None], views: Sequence[int]) -> tuple[Looks, Floats]:
         """What the networks say of it in a shape (V, 3), and where its landmarks (478, 3) really are."""
         shape = torch.from_numpy(vertices)
         surface: Shown = FaceMesh(vertices, self.bare, hollow=True)
         if self.painter is not None:
             surface = _Painted(vertices, self.head.triangles.numpy(), self.painter)
-        return _around(self.head, surface, told), self.embedding.on(shape, self.head.triangles).numpy()
+        return _around(self.head, surface, told, views), self.embedding.on(shape, self.head.triangles).numpy()
 
     def like(self, points: Floats) -> Floats:
         """(V, 3) the head in about the shape that has landmarks (478, 3), NaN where not known, where they are."""
@@ -336,12 +340,13 @@ class _Own:
         spread = np.concatenate([np.ones(count), np.full(len(basis) - count, MOOD)])
         least, most = np.where(np.arange(len(basis)) < count, (-np.inf,), (0.0,)), np.full(len(basis), np.inf)
         most[count:] = 1.0
-        system = np.concatenate([moved.reshape(len(basis), -1).T / NOISE, np.diag(1 / spread)])
+        seen = moved.reshape(len(basis), -1) / NOISE
+        left = seen @ seen.T + np.diag(1 / spread**2)
         found, here = np.zeros(len(basis)), rest
         for _ in range(3):
             scale, rotation, shift = similarity(here, points[use])
             goal = (points[use] - shift) @ rotation / scale - rest
-            found = lsq_linear(system, np.concatenate([goal.ravel() / NOISE, np.zeros(len(basis))]), (least, most)).x
+            found = bounded(left, seen @ (goal.ravel() / NOISE), least, most)
             here = rest + np.tensordot(found, moved, 1)
         shape = head.template.double().numpy() + np.tensordot(found, basis.double().numpy(), 1)
         placed: Floats = scale * shape @ rotation.T + shift

@@ -14,12 +14,12 @@ import scipy.sparse as sparse
 import torch
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
-from scipy.linalg import block_diag, solve_triangular
-from scipy.optimize import lsq_linear
+from scipy.linalg import block_diag
 from scipy.sparse.linalg import splu
 
 from likeness.errors import HeadError
 from likeness.heads.base import HeadModel
+from likeness.heads.bounded import bounded
 from likeness.heads.embedding_points import LOWER_LIDS, LOWER_LIP, OVAL, UPPER_LIDS, UPPER_LIP
 from likeness.heads.eyeballs import seat
 from likeness.heads.lips import lips_met
@@ -56,7 +56,7 @@ THIN = 3
 """Every so many of the skin's vertices find the coefficients."""
 FEW = 10
 """Triangles among which the closest one is sought while only coefficients hang on it."""
-SYMMETRIC = {"SymmetricMode": True}
+ORDERING, SYMMETRIC = "MMD_AT_PLUS_A", {"SymmetricMode": True}
 FACING = 0.5  # cosine between normals below which closest points are not believed
 SLIP = 0.08  # weight along the surface as a share of that across it
 
@@ -172,9 +172,18 @@ class _Fit:
             self.basis = np.concatenate([self.basis, head.expression.double().numpy()[:, self.skin]])
             self.precision = block_diag(self.precision, moods.T @ moods)
             self.most = np.concatenate([self.most, np.ones(moods.shape[1])])
+        self.least = np.where(np.isinf(self.most), -np.inf, 0.0)
         self.area = areas(self.rest, self.triangles)
         self.stiff, self.plain = bending(self.rest, self.triangles)
         self.marking = rows_of(self.mark_corners, shares, len(self.skin))
+        # An order of elimination that fills in little, the same for all rounds: of vertices, each with its three rows.
+        some = splu(
+            (self.stiff + self.marking.T @ self.marking + sparse.diags(self.area)).tocsc(),
+            ORDERING,
+            0.0,
+            options=SYMMETRIC,
+        )
+        self.order = (3 * np.argsort(some.perm_c)[:, None] + np.arange(3)).ravel()
 
     @property
     def count(self) -> int:
@@ -226,7 +235,7 @@ class _Fit:
             left = across @ across.T + along @ along.T + seen @ seen.T
             right = across @ ((gap * normal).sum(1) * root) + along @ (gap * (np.sqrt(SLIP) * root)[:, None]).ravel()
             right += seen @ ((there - at_marks) * np.sqrt(self.mark_area)[:, None]).ravel()
-            found = self._bounded(left + RIDGE * self.precision, right)
+            found = bounded(left + RIDGE * self.precision, right, self.least, self.most)
         return found
 
     def shut(self, skin: Floats, found: Floats) -> Floats:
@@ -256,16 +265,6 @@ class _Fit:
         changed[jaw] = np.clip(found[jaw] + np.clip(more, -JAW, JAW), 0, 1)
         return changed
 
-    def _bounded(self, left: Floats, right: Floats) -> Floats:
-        """What minimises x'Lx / 2 - r'x with expression weights in 0..1."""
-        found: Floats = np.linalg.solve(left, right)
-        least = np.where(np.isinf(self.most), -np.inf, 0.0)
-        if (found >= least).all() and (found <= self.most).all():
-            return found
-        root = np.linalg.cholesky(left)
-        solved = lsq_linear(root.T, solve_triangular(root, right, lower=True), (least, self.most))
-        return np.asarray(solved.x)
-
     def free(
         self, goal: Surface, there: Floats, start: Floats, progress: Progress
     ) -> tuple[Floats, NDArray[np.bool_], Floats]:
@@ -285,9 +284,9 @@ class _Fit:
             left = sparse.kron(length**4 * self.stiff + still + seen @ self.marking, three)
             right = along @ (place - start).ravel() + through @ (normal * (place - start)).sum(1)
             right += (seen @ (there - self.marking @ start)).ravel()
-            # Symmetric and positive: no pivots are needed, and an ordering for such matrices fills in less.
-            factors = splu((left + along + through @ across).tocsc(), "MMD_AT_PLUS_A", 0.0, options=SYMMETRIC)
-            moved = factors.solve(right).reshape(-1, 3)
+            whole = (left + along + through @ across).tocsc()[self.order][:, self.order]
+            # Symmetric and positive: no pivots are needed.
+            moved.ravel()[self.order] = splu(whole, "NATURAL", 0.0, options=SYMMETRIC).solve(right[self.order])
         skin = start + moved
         place, trust = self.matched(goal, skin, SCHEDULE[-1][1])
         return skin, trust > 0, np.linalg.norm(place - skin, axis=1)

@@ -30,9 +30,8 @@ def _crosses(vertices: Floats, triangles: Ints) -> Floats:
 
 def normals(vertices: Floats, triangles: Ints) -> Floats:
     """(V, 3) unit, weighted by the triangles' areas; 0 where there is no triangle."""
-    crosses, total = _crosses(vertices, triangles), np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(total, triangles[:, k], crosses)
+    crosses, corners = _crosses(vertices, triangles), triangles.T.ravel()
+    total = np.stack([np.bincount(corners, np.tile(crosses[:, k], 3), len(vertices)) for k in range(3)], 1)
     unit: Floats = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
     return unit
 
@@ -113,7 +112,7 @@ class Surface:
         """Take vertices (V, 3) metres and triangles (T, 3)."""
         self.vertices, self.triangles = np.asarray(vertices, np.float64), np.asarray(triangles, np.int64)
         self.normals = normals(self.vertices, self.triangles)
-        self._tree = cKDTree(self.vertices[self.triangles].mean(1))
+        self._find_middles()
         sides = np.concatenate([self.triangles[:, [0, 1]], self.triangles[:, [1, 2]], self.triangles[:, [2, 0]]])
         pairs, times = np.unique(np.sort(sides, 1), axis=0, return_counts=True)
         rim = np.zeros(len(self.vertices), bool)
@@ -125,8 +124,14 @@ class Surface:
         other = copy(self)
         other.vertices = np.asarray(vertices, np.float64)
         other.normals = normals(other.vertices, self.triangles)
-        other._tree = cKDTree(other.vertices[self.triangles].mean(1))
+        other._find_middles()
         return other
+
+    def _find_middles(self) -> None:
+        corners = self.vertices[self.triangles]
+        middles = corners.mean(1)
+        self._radius: Floats = np.sqrt(((corners - middles[:, None]) ** 2).sum(2).max(1))
+        self._tree = cKDTree(middles)
 
     def closest(
         self,
@@ -145,48 +150,63 @@ class Surface:
             candidates: triangles that are tried, by their middles.
         """
         count = min(candidates, len(self.triangles))
-        tried = self._tree.query(points, k=count)[1].reshape(len(points), count)
+        away, tried = (a.reshape(len(points), count) for a in self._tree.query(points, k=count))
+        parts = [self._compared(points, tried[:, 0], facing, motion)]
+        # Of the others only those can be better whose middles are near enough for their size.
+        hopeful = away - self._radius[tried] < parts[0][0][:, None]
+        hopeful[:, 0] = False
+        item, which = np.nonzero(hopeful)
+        turned = None if facing is None else facing[item]
+        parting = None if motion is None else (motion[0], motion[1][item])
+        parts.append(self._compared(points[item], tried[item, which], turned, parting))
+        cost, row = np.full(tried.shape, np.inf), np.arange(tried.size).reshape(tried.shape)
+        cost[:, 0], row[:, 0] = parts[0][0], np.arange(len(points))
+        cost[item, which], row[item, which] = parts[1][0], len(points) + np.arange(len(item))
+        best = cost.argmin(1)[:, None]
+        triangle, row = (np.take_along_axis(a, best, 1)[:, 0] for a in (tried, row))
+        weights, places, cosine = (np.concatenate(a)[row] for a in list(zip(*parts, strict=True))[1:])
+        return Nearest(triangle, weights, places, cosine)
+
+    def _compared(
+        self, points: Floats, tried: Ints, facing: Floats | None, motion: tuple[Floats, Floats] | None
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """What it costs to take triangles (N,) for points (N, 3); weights, places and cosines as of `Nearest`."""
         corners = self.vertices[self.triangles[tried]]
-        weights = _closest_weights(points[:, None], corners)
-        places = (corners * weights[..., None]).sum(2)
-        cost = np.linalg.norm(places - points[:, None], axis=2)
-        cosine = np.ones_like(cost)
+        weights = _closest_weights(points, corners)
+        places = (corners * weights[..., None]).sum(1)
+        cost, cosine = np.linalg.norm(places - points, axis=1), np.ones(len(points))
         if facing is not None:
-            there = (self.normals[self.triangles[tried]] * weights[..., None]).sum(2)
-            there /= np.maximum(np.linalg.norm(there, axis=2, keepdims=True), 1e-12)
-            cosine = (there * facing[:, None]).sum(2)
+            there = (self.normals[self.triangles[tried]] * weights[..., None]).sum(1)
+            there /= np.maximum(np.linalg.norm(there, axis=1, keepdims=True), 1e-12)
+            cosine = (there * facing).sum(1)
             cost = cost + 0.01 * np.clip(0.3 - cosine, 0, None)  # metres
         if motion is not None:
-            moved = (motion[0][self.triangles[tried]] * weights[..., None]).sum(2)
-            cost = cost + MOTION * np.linalg.norm(moved - motion[1][:, None], axis=2)
-        best = cost.argmin(1)
-        item = np.arange(len(points))
-        return Nearest(tried[item, best], weights[item, best], places[item, best], cosine[item, best])
+            moved = (motion[0][self.triangles[tried]] * weights[..., None]).sum(1)
+            cost = cost + MOTION * np.linalg.norm(moved - motion[1], axis=1)
+        return cost, weights, places, cosine
 
 
 def _closest_weights(points: Floats, corners: Floats) -> Floats:
-    """Barycentric coordinates (..., 3) of the point of triangles (..., 3, 3) closest to points (..., 3)."""
-    a, b, c = corners[..., 0, :], corners[..., 1, :], corners[..., 2, :]
+    """Barycentric coordinates (N, 3) of the point of triangles (N, 3, 3) closest to points (N, 3)."""
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     u, v, w = b - a, c - a, points - a
-    uu, uv, vv = (u * u).sum(-1), (u * v).sum(-1), (v * v).sum(-1)
-    wu, wv = (w * u).sum(-1), (w * v).sum(-1)
+    uu, uv, vv = (u * u).sum(1), (u * v).sum(1), (v * v).sum(1)
+    wu, wv = (w * u).sum(1), (w * v).sum(1)
     area = np.maximum(uu * vv - uv**2, 1e-24)
     beta, gamma = (vv * wu - uv * wv) / area, (uu * wv - uv * wu) / area
-    inside = np.stack([1 - beta - gamma, beta, gamma], -1)
+    weights = np.stack([1 - beta - gamma, beta, gamma], 1)
     # Outside, the closest point lies on one of the sides.
-    options = [np.clip(inside, 0, None)]
+    outside = np.flatnonzero((weights < 0).any(1))
+    points, corners = points[outside], corners[outside]
+    nearest = np.full(len(outside), np.inf)
     for i, j in ((0, 1), (1, 2), (2, 0)):
-        p, q = corners[..., i, :], corners[..., j, :]
-        side = q - p
-        t = np.clip(((points - p) * side).sum(-1) / np.maximum((side**2).sum(-1), 1e-24), 0, 1)
-        edge = np.zeros_like(inside)
-        edge[..., i], edge[..., j] = 1 - t, t
-        options.append(edge)
-    choices = np.stack(options, -2)
-    choices /= choices.sum(-1, keepdims=True)
-    spots = choices @ corners
-    distance = ((spots - points[..., None, :]) ** 2).sum(-1)
-    distance[..., 0] = np.where((inside >= 0).all(-1), -1.0, np.inf)
-    best = distance.argmin(-1)
-    chosen: Floats = np.take_along_axis(choices, best[..., None, None], -2)[..., 0, :]
+        p, side = corners[:, i], corners[:, j] - corners[:, i]
+        t = np.clip(((points - p) * side).sum(1) / np.maximum((side**2).sum(1), 1e-24), 0, 1)
+        distance = ((p + t[:, None] * side - points) ** 2).sum(1)
+        better = distance < nearest
+        nearest[better] = distance[better]
+        edge = np.zeros((int(better.sum()), 3))
+        edge[:, i], edge[:, j] = 1 - t[better], t[better]
+        weights[outside[better]] = edge
+    chosen: Floats = weights
     return chosen
