@@ -23,7 +23,7 @@ BELIEVED = (2.5, 5.0)
 """Pixels of the photo to a band's size from which on it is believed, and fully."""
 CELL = 0.00055
 """Metres between the furrows of skin's micro-relief."""
-DEPTH_MICRO = 0.00008
+DEPTH_MICRO = 0.00006
 TILE = 512
 
 

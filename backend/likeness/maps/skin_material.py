@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.avatar import Map, Material
-from likeness.maps.atlas import Atlas, atlas_of, enlarge, joined, material_triangles
+from likeness.maps.atlas import Atlas, atlas_of, enlarge, material_triangles
+from likeness.maps.brows import brow_hairs, covered_brows, drawn_in
 from likeness.maps.complete import Whole, complete
 from likeness.maps.field import Surface
 from likeness.maps.fuse import Fused, Layer, fuse, make_layer
 from likeness.maps.gloss import HAIR, USUAL, cavity, gloss_fields
 from likeness.maps.lips import across_lips
+from likeness.maps.mottle import BROWN, GRAINY, RED, mottle, vividness
 from likeness.maps.own import DISPLACEMENT, enlarged
 from likeness.maps.places import HeadFrame, smoothstep
 from likeness.maps.relief import DEPTH_MICRO, height_of, micro_relief, normals_of
@@ -40,21 +42,22 @@ RANGE = 0.0004
 """Metres up and down that the displacement map can code."""
 HAIR_HEIGHT = 0.00025
 LIP_LINES = 0.00004
-MOTTLE = 0.02
-"""Deviation of invented skin's log luminance in each of two bands."""
-BROW = 0.004
-"""Metres from the middle of a brow to its edge."""
 FAINT = 0.25
-"""Share of invented tone where a photo shows the skin: few photos show pores."""
-PORES = 0.5
+"""Share of invented patches where a photo shows the skin: it brings its own."""
+POROUS = 0.6
+"""Share there of the tone of pores: few photos show any."""
+RESOLVED = (2000.0, 5000.0)
+"""Pixels of the photo per metre from which on it shows skin's finest grain, and all of it."""
+BROKEN, UNEVEN = 0.06, 0.00003
+"""Deviation of roughness over a few millimetres, and of height in metres that the normals alone show there: skin
+nowhere shines evenly."""
+PORES = 0.75
 """Share of invented pores in the normals there: skin without any looks like wax, whatever a photo's pixels resolve."""
 DARK = (-0.25, -0.5)
 """Log luminance on top of the skin from which on a mark counts as dark, and fully."""
 BROWNISH = (0.0, -0.1, -0.22)
 """Log green and blue over red of what is dark on skin at most: melanin takes blue most. A photo's dark is bluish where
 the light on the skin is taken to be warm, and lashes would become eye shadow."""
-RED = (0.006, -0.012, -0.008)
-"""What blood below the skin does to log red, green and blue."""
 _SRGB = np.rint(255 * srgb_encoded(np.linspace(0, 1, 4097))).astype(np.uint8)
 
 
@@ -159,10 +162,13 @@ def _paint(
     fields = np.dstack([hair.cover, fields])
     fields[..., 1:3] += (np.array(HAIR, np.float32) - fields[..., 1:3]) * hair.cover[..., None]
     cover, roughness, specular, *base = cv2.split(enlarge(fields, small, full))
-    made_up = np.minimum(1 - whole.seen - whole.mirrored, full.inside)
+    shown = whole.seen + whole.mirrored
+    made_up = np.minimum(1 - shown, full.inside)
 
     opacity, tufts = stubble(cover, texel, seed)
-    opacity = np.maximum(opacity, _covered_brows(both["brows"], small, cover.shape) * made_up * (0.5 + tufts))
+    hairs = brow_hairs(both["brows"], small, full, seed)
+    opacity = np.maximum(opacity, np.minimum(covered_brows(both["brows"], small, cover.shape) * made_up * hairs, 0.95))
+    drawn_in(whole.detail, hairs, shown, full)
     bare = 1 - opacity
     micro = micro_relief(full, seed)
     flat = np.maximum(cv2.resize(np.maximum(both["brows"], 0.8 * both["lids"]), cover.shape), cover)
@@ -174,8 +180,12 @@ def _paint(
     height += HAIR_HEIGHT * tufts * opacity
 
     faint = FAINT + (1 - FAINT) * made_up
-    tone, redness = _mottled(faint, small, full, seed)
-    tone += 0.022 * micro * faint
+    made = mottle(frame.points * np.float32(frame.unit), small, full, _vividness(whole, fused, small), seed)
+    brown, blood, tone = made.brown, made.red, made.grain
+    brown *= faint
+    blood *= faint
+    tone *= GRAINY * (1 - (1 - made_up) * float(smoothstep(*RESOLVED, sharp)))
+    tone += 0.022 * micro * (POROUS + (1 - POROUS) * made_up)
     # Lips have lines across; where a photo shows lips it brings some of its own.
     inner = np.clip(np.maximum(small.texels(fused.lips), both["lips"]), 0, 1)
     lines = across_lips(inner, frame, small, full, seed)
@@ -190,18 +200,20 @@ def _paint(
         log = whole.detail[..., channel] + base[channel]
         log -= dark * np.maximum(log - red - BROWNISH[channel], 0)
         log += tone
-        log += RED[channel] * redness
+        log += BROWN[channel] * brown
+        log += RED[channel] * blood
         log *= bare
         log += (strand + hair.colour[channel]) * opacity
         log[~full.inside] = whole.typical[channel]
         albedo[..., channel] = _srgb(log)
 
     # Where a photo shows skin, pores below what it resolves are in the normals alone: its relief claims nothing else.
-    shown = height + (PORES * DEPTH_MICRO) * micro * (1 - made_up) * bare
+    raised = height + (PORES * DEPTH_MICRO) * micro * (1 - made_up) * bare
+    raised += UNEVEN * made.rough * (1 - flat) * bare
     if broad is not None:
-        shown += enlarged(broad, full.size)
-    normal = encoded(normals_of(shown, _pitch(small, full)))
-    roughness -= 0.06 * micro * bare
+        raised += enlarged(broad, full.size)
+    normal = encoded(normals_of(raised, _pitch(small, full)))
+    roughness -= (0.06 * micro + BROKEN * made.rough) * bare
     specular *= 1 + 0.18 * micro * bare
     specular *= kept
     known = (whole.seen + 0.5 * whole.mirrored) * bare
@@ -219,33 +231,13 @@ def _paint(
     )
 
 
-def _covered_brows(brows: Floats, small: Atlas, shape: tuple[int, ...]) -> Floats:
-    """Opacity (S, S) of brows painted where glasses hide them: along the middle of their area, soft at the edge."""
-    deep = cv2.distanceTransform((brows > 0.5).astype(np.uint8), cv2.DIST_L2, 5) * small.texel
-    reach = 2 * round(2 * BROW / small.texel) + 1
-    crest = cv2.dilate(deep, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    middle = smoothstep(1.4 * BROW, 0.5 * BROW, crest - deep) * smoothstep(0, BROW, deep)
-    # The strips of a brow's area that reach into the lids' folds are none.
-    middle *= smoothstep(0.8, 1.02, cv2.GaussianBlur(brows, (0, 0), 0.0045 / small.texel))
-    middle = cv2.GaussianBlur(middle.astype(np.float32), (0, 0), 0.2 * BROW / small.texel)
-    opacity: Floats = cv2.resize(0.5 * middle, shape[::-1])
-    return opacity
-
-
-def _mottled(made_up: Floats, small: Atlas, full: Atlas, seed: int) -> tuple[Floats, Floats]:
-    """What keeps invented skin from looking like plastic: slow changes of tone and of redness, (S, S) each."""
-    random = np.random.default_rng(seed)
-    texel = small.texel
-    bands = []
-    for length, amount in ((0.0016, MOTTLE), (0.005, MOTTLE), (0.003, 1.0), (0.009, 1.0)):
-        noise = random.standard_normal((small.size, small.size)).astype(np.float32)
-        noise = cv2.GaussianBlur(noise, (0, 0), length / texel)
-        bands.append(joined(noise) * (amount / noise.std()))
-    side = (full.size, full.size)
-    tone, redness = (cv2.resize(bands[k] + bands[k + 1], side) for k in (0, 2))
-    tone *= made_up
-    redness *= made_up
-    return tone, redness
+def _vividness(whole: Whole, fused: Fused, small: Atlas) -> float:
+    """How much the seen skin of a person varies, see `likeness.maps.mottle.vividness`."""
+    side = (small.size, small.size)
+    features = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "lids", "nostrils", "eyes", "mouth")])
+    luminance = cv2.resize(whole.detail, side, interpolation=cv2.INTER_AREA).mean(-1)
+    seen = cv2.resize(whole.seen, side, interpolation=cv2.INTER_AREA)
+    return vividness(luminance, seen * (1 - features), small.texel)
 
 
 def _pitch(small: Atlas, full: Atlas) -> Floats:
