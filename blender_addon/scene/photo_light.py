@@ -36,6 +36,10 @@ def make_photo_light(view: View, name: str) -> bpy.types.World | None:
     picture = tree.nodes.new("ShaderNodeTexEnvironment")
     picture.image, picture.location = image, (-300, 0)
     tree.links.new(picture.outputs["Color"], sky.inputs["Color"])
+    # Light told by matt skin has no edges: mirrored, it would veil pupils and skin alike. A lamp is there for gloss.
+    seen: Any = getattr(world, "cycles_visibility", None)
+    if seen is not None:
+        seen.glossy = False
     return world
 
 

@@ -23,7 +23,7 @@ STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 FIRST, LAST = 0.15, 0.95  # shares of the lid, from the inner corner, between which lashes grow
 ROOT = 0.25  # roots lie between the front edge of the lid's margin (0) and its back edge (1)
 # Length in metres; the direction at the root as shares of outwards from the ball, upwards and sideways; the curl.
-UPPER = (0.0070, (0.95, -0.12, 0.30), 0.75)
+UPPER = (0.0075, (0.95, -0.55, 0.30), 0.95)
 LOWER = (0.0026, (0.85, -0.25, 0.25), -0.30)
 
 

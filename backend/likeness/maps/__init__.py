@@ -12,7 +12,9 @@ from likeness.avatar import Material
 from likeness.errors import MethodError
 from likeness.heads.base import REGION_MATERIALS
 from likeness.maps.eyes import eye_material
+from likeness.maps.lash_line import lash_darkness
 from likeness.maps.lashes import lashes_material
+from likeness.maps.lid_margin import with_lash_lines
 from likeness.maps.mouth import mouth_materials
 from likeness.maps.own import with_own
 from likeness.maps.skin_material import skin_material
@@ -65,7 +67,9 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
         mouth = pool.submit(mouth_materials, part // 2, settings.seed)
         skin, hair, lights = skin_material(reconstruction, settings, progress)
         teeth = teeth_material(enamel_of(reconstruction.views, lights), part // 2, settings.seed)
-        lashes = lashes_material(hair.colour, part // 2, settings.seed)
+        dark = lash_darkness(reconstruction.views)
+        lashes = lashes_material(hair.colour, part // 2, settings.seed, dark)
+        skin = with_lash_lines(skin, head, reconstruction.vertices, dark)
         skin = with_own(skin, reconstruction.maps)
         if reconstruction.refine:
             skin = reconstruction.refine(reconstruction, skin, lights, settings, progress)

@@ -1,6 +1,6 @@
 """Eyelashes as strands on the lash strips: u runs along the lid, v from root to tip, upper lids above the lower ones.
 
-The photo's own lash line is in the skin below: strands begin fainter, so that the line is not drawn twice.
+Where they grow they stand so close that they look like a line, darker the darker the photo shows it.
 """
 
 from __future__ import annotations
@@ -11,27 +11,43 @@ from numpy.typing import NDArray
 
 from likeness.avatar import Map, Material
 from likeness.heads.anny_parts import LOWER_LASHES, UPPER_LASHES
+from likeness.maps.lash_line import USUAL
+from likeness.maps.places import smoothstep
 
 __all__ = ["lashes_material"]
 
 FINE = 4  # drawn larger and shrunk: strands are thinner than a texel at their tips
-# Lashes along a lid; their thickness as a share of the lid; how opaque one is, and at the root as a share of that.
-UPPER = (96, 0.0034, 0.95, 0.7)
-LOWER = (30, 0.0020, 0.30, 0.4)
+# Lashes along a lid; their thickness as a share of the lid; how opaque one is; how opaque the line at their roots is.
+UPPER = (110, 0.0036, 0.95, (0.35, 0.95))
+LOWER = (30, 0.0020, 0.30, (0.05, 0.45))
+LINE = (0.22, 0.38)
+"""Shares of the lashes' length between which the line at their roots fades: below the first they are in the lid."""
+BLACK = 0.006
+"""Linear albedo of mascara."""
 
 
-def lashes_material(hair: NDArray[np.float32], size: int, seed: int) -> Material:
-    """Lashes somewhat darker than the hair, whose log colour (3,) is given; size: side of the map in texels."""
+def lashes_material(hair: NDArray[np.float32], size: int, seed: int, dark: float = USUAL) -> Material:
+    """Lashes somewhat darker than the hair.
+
+    Args:
+        hair: (3,) log colour; size: side of the map in texels; seed: of chance.
+        dark: 0..1, how dark the photos show them, see `likeness.maps.lash_line`.
+    """
     random = np.random.default_rng(seed)
     alpha = np.zeros((size, size), np.uint8)
-    for (count, thickness, opacity, root), (low, high) in ((UPPER, UPPER_LASHES), (LOWER, LOWER_LASHES)):
+    for (count, thickness, opacity, line), (low, high) in ((UPPER, UPPER_LASHES), (LOWER, LOWER_LASHES)):
         band = slice(size - round(high * size), size - round(low * size))
         rows = band.stop - band.start
         away = 1 - (np.arange(rows) + 0.5) / rows
-        rise = root + (1 - root) * np.clip(away / 0.45, 0, 1)
-        alpha[band] = np.rint(_strands(count, thickness, rows, size, random) * (opacity * rise)[:, None])
-    dark = np.clip(np.exp(0.5 * hair + 0.5 * hair.mean()) * 0.2, 0.005, 0.07)
-    values = {"albedo": [round(float(c), 4) for c in dark], "roughness": 0.5, "specular": 0.2}
+        thick = thickness * (0.8 + 0.7 * dark)
+        strands = _strands(count, thick, rows, size, random) * np.float32(opacity)
+        # Thinner towards both corners, as the lashes are.
+        along = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 0.5
+        roots = 255 * (line[0] + (line[1] - line[0]) * dark) * smoothstep(LINE[1], LINE[0], away)[:, None] * along
+        alpha[band] = np.rint(np.maximum(strands, roots))
+    colour = np.clip(np.exp(0.5 * hair + 0.5 * hair.mean()) * 0.2, 0.005, 0.07)
+    colour = colour + (BLACK - colour) * dark**2
+    values = {"albedo": [round(float(c), 4) for c in colour], "roughness": 0.5, "specular": 0.2}
     return Material({"alpha": Map(alpha, "linear")}, values)
 
 
