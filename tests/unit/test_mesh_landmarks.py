@@ -44,8 +44,26 @@ def test_landmarks_lie_where_the_head_has_them(known: tuple[Found, np.ndarray]) 
     assert np.isfinite(found.landmarks[[*UPPER_LIP, *LOWER_LIP]]).all(), "both lips of an open mouth are found"
 
 
-def test_brows_are_not_guessed_on_a_mesh_without_colours(known: tuple[Found, np.ndarray]) -> None:
-    assert np.isnan(known[0].landmarks[BROWS]).all()
+def test_brows_of_a_mesh_without_colours_are_about_where_they_are(known: tuple[Found, np.ndarray]) -> None:
+    found, true = known
+    away = np.linalg.norm(found.landmarks - true, axis=1)[BROWS]
+    assert np.nanmedian(away) < 6.0
+
+
+def test_noise_of_a_hollow_mesh_is_not_seen() -> None:
+    """A sheet of 12 cm, rough by 0.3 mm, is lit nearly as a smooth one."""
+    step = np.linspace(-0.06, 0.06, 121)
+    x, y = (a.ravel() for a in np.meshgrid(step, step))
+    a = (np.arange(120)[:, None] * 121 + np.arange(120)).ravel()
+    triangles = np.concatenate([np.stack([a, a + 1, a + 122], 1), np.stack([a, a + 122, a + 121], 1)])
+    flat = np.stack([x, y, np.zeros_like(x)], 1)
+    rough = flat + np.random.default_rng(0).standard_normal(flat.shape) * (0, 0, 0.0003)
+    camera, amid = camera_at(0, 0, np.zeros(3)), (slice(160, 220), slice(160, 220))
+    clean, seen, smooth = (
+        FaceMesh(v, triangles, hollow=hollow).picture(camera)[0][amid].astype(float)
+        for v, hollow in ((flat, True), (rough, False), (rough, True))
+    )
+    assert np.abs(smooth - clean).mean() < 0.5 * np.abs(seen - clean).mean()
 
 
 def test_a_moved_surface_is_the_surface_of_what_was_moved() -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+import scipy.sparse as sparse
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
@@ -27,6 +28,8 @@ Ints = NDArray[np.int64]
 AROUND, DEEP = 25, 0.015
 """Pixels across within which the foremost is the face, and metres behind it that count as far."""
 FAR = 1e6
+SMOOTH, MOST_ROUNDS = 0.002, 20
+"""Metres over which the light of a hollow mesh is smooth, in so many rounds: a scan's noise is no shape."""
 
 
 class Shown(Protocol):
@@ -52,8 +55,8 @@ class FaceMesh:
         vertices: (U, 3), triangles: (T, 3), of either winding.
         colours: (U, 3) sRGB in 0..1 or None: then it is painted in one.
         uv, texture: (U, 2) with the origin lower left and (H, W, 3) uint8 sRGB, which count more than the colours.
-        hollow: it is in metres, triangles are wound outwards, and what is seen far inside, or through a hole, is dark,
-            as a mouth is.
+        hollow: it is in metres, triangles are wound outwards, what is seen far inside, or through a hole, is dark, as a
+            mouth is, and its noise is not seen.
     """
 
     vertices: Floats
@@ -65,8 +68,9 @@ class FaceMesh:
 
     @cached_property
     def normals(self) -> Floats:
-        """(U, 3) unit, outwards if the triangles are wound so."""
-        return normals(self.vertices, self.triangles)
+        """(U, 3) unit, outwards if the triangles are wound so; smooth if it is hollow."""
+        exact = normals(self.vertices, self.triangles)
+        return _smooth(exact, self.vertices, self.triangles) if self.hollow else exact
 
     def picture(self, camera: Camera, *, lit: bool = True) -> tuple[NDArray[np.uint8], Raster]:
         """Pixels (H, W, 3) sRGB of the mesh as a camera sees it, and what is where.
@@ -100,7 +104,7 @@ class FaceMesh:
 def _inside(points: torch.Tensor, triangles: torch.Tensor, raster: Raster) -> NDArray[np.bool_]:
     """(H, W) where a picture of points (U, 3) shows triangles from inside far behind the face, or nothing amid it.
 
-    What is near may be the other side of a lid, or an eyeball that noise made rough.
+    What is near may be the other side of a lid, and single pixels are an eyeball that noise made rough.
     """
     flat = points[triangles][..., :2]
     one, two = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
@@ -109,7 +113,22 @@ def _inside(points: torch.Tensor, triangles: torch.Tensor, raster: Raster) -> ND
     depth = np.where(covered, raster.depth.numpy(), FAR).astype(np.float32)
     front = cv2.erode(depth, np.ones((AROUND, AROUND), np.uint8))
     seen = away[raster.triangle.clamp(min=0)].numpy() & covered & (depth - front > DEEP)
-    return np.asarray(seen | (binary_fill_holes(covered) & ~covered), bool)
+    dark = (seen | (binary_fill_holes(covered) & ~covered)).astype(np.uint8)
+    return np.asarray(cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), bool)
+
+
+def _smooth(exact: Floats, vertices: Floats, triangles: Ints) -> Floats:
+    """Normals (U, 3) averaged over about `SMOOTH` metres."""
+    sides = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    pairs = np.unique(np.sort(sides, 1), axis=0)
+    span = np.median(np.linalg.norm(vertices[pairs[:, 0]] - vertices[pairs[:, 1]], axis=1))
+    beside = sparse.coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (len(vertices), len(vertices)))
+    beside = (beside + beside.T).tocsr()
+    mean = sparse.diags(1 / np.maximum(np.asarray(beside.sum(1)).ravel(), 1)) @ beside
+    for _ in range(min(round((SMOOTH / max(float(span), 1e-6)) ** 2), MOST_ROUNDS)):
+        exact = (exact + mean @ exact) / 2
+    unit: Floats = exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def _sampled(texture: NDArray[np.uint8], uv: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ from likeness.heads.embedding import turned_here
 from likeness.heads.embedding_pictures import Painter, camera_at
 from likeness.heads.embedding_points import LOWER_LIP, UPPER_LIP
 from likeness.heads.face_mesh import FaceMesh, Shown
-from likeness.heads.surface import normals, similarity
+from likeness.heads.surface import Surface, normals, similarity
 from likeness.progress import Progress, quiet
 from likeness.render.raster import Raster
 
@@ -58,7 +58,9 @@ RIMS, RED = np.array(UPPER_LIP + LOWER_LIP), np.array((0, 37, 267, 17, 84, 314))
 LIP_DEPTH = 0.005
 """Metres from the borders of the red of the lips back to the rims inside, at most: teeth lie behind that."""
 BROWS = np.array((70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285))
-"""On a mesh without colours a brow is a guess, off by a centimetre."""
+"""On a mesh without colours the network guesses them, off by a centimetre; by least beside the mean head."""
+BEYOND = 0.01
+"""Metres beyond the borders of the mesh over which the head beside it is shown."""
 LIP_REACH = 8
 """Pixels from a rim that is seen in the mouth to the lip that it belongs to, at most."""
 
@@ -111,21 +113,22 @@ def find_on_mesh(head: HeadModel, mesh: FaceMesh, progress: Progress = quiet) ->
         count += 1
 
     looks = _around(head, mesh.moved(scale, rotation, shift), told, FEW)
-    outwards = looks.outwards
+    outwards, here = looks.outwards, mesh
     if looks.score >= PRESENCE:  # from a better place the face is seen better
         scale, rotation, shift, _ = _fit(scale * looks.middles() @ rotation.T + shift, marks)
         here = mesh.moved(scale, rotation, shift)
-        wound = here.triangles if outwards else here.triangles[:, ::-1].copy()
-        looks = _around(head, replace(here, triangles=wound, hollow=True), told)
+        here = replace(here, triangles=here.triangles if outwards else here.triangles[:, ::-1].copy(), hollow=True)
+        looks = _around(head, here, told)
     if looks.score < PRESENCE:
         raise HeadError("No face was seen on this mesh; it must show eyes, nose and mouth from the outside.")
-    own = _Own(head, painted=mesh.colours is not None or mesh.texture is not None)
-    shape = head.template.double().numpy()
+    own = _Own(head, here)
+    shape, brows = head.template.double().numpy(), np.full((len(BROWS), 3), np.nan)
     for number in range(ROUNDS):
         known, true = own.around(shape, told, ALL if number == ROUNDS - 1 else FEW)
         points = true + looks.beside(known)
         if own.painter is None:
-            points[BROWS] = np.nan
+            brows = points[BROWS] if number == 0 else brows
+            points[BROWS] = brows
         if number < ROUNDS - 1:
             shape = own.like(points)
     landmarks = scale * points @ rotation.T + shift
@@ -312,18 +315,20 @@ def _under(mesh: Shown, raster: Raster, points: Floats, camera: Camera) -> Float
 
 
 class _Own:
-    """The head itself as the networks see it: bare, or painted where the mesh has colours, too."""
+    """The head itself as the networks see it: bare and as far as the mesh goes, or painted where that has colours."""
 
-    def __init__(self, head: HeadModel, painted: bool) -> None:
-        self.head = head
-        self.painter = Painter(head) if painted else None
+    def __init__(self, head: HeadModel, mesh: FaceMesh) -> None:
+        self.head, self.mesh = head, Surface(mesh.vertices, mesh.triangles)
+        self.painter = None if mesh.colours is None and mesh.texture is None else Painter(head)
         self.bare = head.triangles.numpy()[head.region("skin", "eye.L", "eye.R").numpy()]
         self.embedding = head.landmarks["mediapipe478"]
 
     def around(self, vertices: Floats, told: Callable[[], None], views: Sequence[int]) -> tuple[Looks, Floats]:
         """What the networks say of it in a shape (V, 3), and where its landmarks (478, 3) really are."""
         shape = torch.from_numpy(vertices)
-        surface: Shown = FaceMesh(vertices, self.bare, hollow=True)
+        near = self.mesh.closest(vertices, candidates=1)
+        far = (np.linalg.norm(near.place - vertices, axis=1) > BEYOND) & self.mesh.at_border[near.triangle]
+        surface: Shown = FaceMesh(vertices, self.bare[~far[self.bare].all(1)], hollow=True)
         if self.painter is not None:
             surface = _Painted(vertices, self.head.triangles.numpy(), self.painter)
         return _around(self.head, surface, told, views), self.embedding.on(shape, self.head.triangles).numpy()
