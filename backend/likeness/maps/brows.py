@@ -34,11 +34,11 @@ DOTS = 0.0008
 """Metres over which a seen brow is smoothed: a photo's pixels make dots of it."""
 
 
-def brow_hairs(brows: Floats, small: Atlas, full: Atlas, seed: int) -> Floats:
+def brow_hairs(brows: Floats, lids: Floats, small: Atlas, full: Atlas, seed: int) -> Floats:
     """How dark hairs are over a brow's mean (S, S): near 0 between them, 1 away from brows.
 
     Args:
-        brows: (L, L) 0..1 in the small atlas, both sides.
+        brows, lids: (L, L) 0..1 in the small atlas, both sides; lids have no hairs.
     """
     ratio = np.ones((full.size, full.size), np.float32)
     random = np.random.default_rng(seed)
@@ -58,7 +58,7 @@ def brow_hairs(brows: Floats, small: Atlas, full: Atlas, seed: int) -> Floats:
         inside = np.column_stack([columns, rows]).astype(np.float64)
         drawn = _drawn((inside - first + 0.5) * scale, side == 1, full.texel, ratio[box].shape, random)
         mean = cv2.GaussianBlur(drawn, (0, 0), AROUND / full.texel)
-        share = cv2.resize(part * _middle(part, small.texel), (full.size, full.size))[box]
+        share = cv2.resize(part * _middle(part, small.texel) * (1 - lids), (full.size, full.size))[box]
         hairs = np.minimum(drawn / np.maximum(mean, 0.08), MOST)
         ratio[box] += smoothstep(0.05, 0.5, share) * (hairs - 1)
     return ratio

@@ -143,8 +143,7 @@ def make_layer(
 
     first = base_of(matt, bare)[0]
     # What an expression folds looks otherwise without it: it is not the skin that was seen there.
-    solid = np.maximum.reduce([photo.areas[n] for n in ("lips", "brows", "nostrils", "eyes", "mouth")])
-    folds = folds_in(matt - atlas.texels(first), photo.areas["squeezed"] * weight * (1 - solid), atlas.texel)
+    folds = folds_in(matt - atlas.texels(first), photo.areas["squeezed"] * bare, atlas.texel)
     weight, bare = weight * (1 - folds), bare * (1 - folds)
     gloss = gloss_in(matt, atlas.texels(first), weight * (1 - photo.areas["eyes"]))
     # What shone most is known least.

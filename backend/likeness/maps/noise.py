@@ -33,8 +33,9 @@ ALIKE, CALMER = 0.5, 15
 its local variances that does: most of it may be hair or leaves."""
 AWAY = 8.0
 """Pixels between it and the face."""
-LEAST = 0.25
-"""Share of the face's calmest variance that is noise at least: files and cameras smooth plain walls more than skin."""
+LEAST = 0.35
+"""Share of the face's calmest variance that is noise at least: what is blurred behind a face has none of a file's own
+ripples, which small, hard compressed photos have all over the skin."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ LINE = np.array([
 """The lower edge of hair: degrees from the front around the skull, height over the eyes in distances between them."""
 TOP = (0.45, 1.25)
 """Heights over the eyes between which a bald crown begins."""
-WAVER = 0.012  # distances between the eyes
+WAVER = 0.025  # distances between the eyes
 BARE = np.log(np.array([0.35, 0.22, 0.15]))
 
 
@@ -52,7 +52,7 @@ def hair_of(layers: list[Layer], atlas: Atlas, frame: HeadFrame, surface: Surfac
     points = atlas.texels(frame.points)
     texel = atlas.texel
     noise = np.random.default_rng(seed).standard_normal(atlas.inside.shape).astype(np.float32)
-    # The edge wavers by a millimetre.
+    # The edge wavers by some millimetres.
     points[..., 1] += WAVER * (
         _unit(cv2.GaussianBlur(noise, (0, 0), 0.003 / texel)) + _unit(cv2.GaussianBlur(noise, (0, 0), 0.009 / texel))
     )

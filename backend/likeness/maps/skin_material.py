@@ -158,15 +158,18 @@ def _paint(
     texel = full.texel
     both = {n: np.maximum(fused.areas[n], small.flipped(fused.areas[n])) for n in ("lips", "brows", "lids")}
     lips = np.clip(small.vertices(both["lips"] * small.area) / np.maximum(small.vertices(small.area), 1e-12), 0, 1)
-    fields = small.texels(np.concatenate([gloss_fields(frame, lips, shine.gain, shine.roughness), whole.base], 1))
+    # Nobody looks at the back of a head for its grain, and where the UVs are cut it could not go on.
+    front = smoothstep(-1.9, -1.3, frame.points[:, 2:])
+    gloss = gloss_fields(frame, lips, shine.gain, shine.roughness)
+    fields = small.texels(np.concatenate([gloss, whole.base, front], 1))
     fields = np.dstack([hair.cover, fields])
     fields[..., 1:3] += (np.array(HAIR, np.float32) - fields[..., 1:3]) * hair.cover[..., None]
-    cover, roughness, specular, *base = cv2.split(enlarge(fields, small, full))
+    cover, roughness, specular, *base, front = cv2.split(enlarge(fields, small, full))
     shown = whole.seen + whole.mirrored
     made_up = np.minimum(1 - shown, full.inside)
 
     opacity, tufts = stubble(cover, texel, seed)
-    hairs = brow_hairs(both["brows"], small, full, seed)
+    hairs = brow_hairs(both["brows"], both["lids"], small, full, seed)
     opacity = np.maximum(opacity, np.minimum(covered_brows(both["brows"], small, cover.shape) * made_up * hairs, 0.95))
     drawn_in(whole.detail, hairs, shown, full)
     bare = 1 - opacity
@@ -184,7 +187,7 @@ def _paint(
     brown, blood, tone = made.brown, made.red, made.grain
     brown *= faint
     blood *= faint
-    tone *= GRAINY * (1 - (1 - made_up) * float(smoothstep(*RESOLVED, sharp)))
+    tone *= GRAINY * front * (1 - (1 - made_up) * float(smoothstep(*RESOLVED, sharp)))
     tone += 0.022 * micro * (POROUS + (1 - POROUS) * made_up)
     # Lips have lines across; where a photo shows lips it brings some of its own.
     inner = np.clip(np.maximum(small.texels(fused.lips), both["lips"]), 0, 1)
