@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from likeness.maps.atlas import Atlas, joined
 from likeness.maps.field import Surface
 from likeness.maps.fuse import Layer
+from likeness.maps.mottle import solid, volume
 from likeness.maps.places import HeadFrame, smoothstep
 
 __all__ = ["Hair", "hair_of", "hairline", "stubble"]
@@ -50,12 +51,9 @@ def hairline(points: Floats) -> Floats:
 def hair_of(layers: list[Layer], atlas: Atlas, frame: HeadFrame, surface: Surface, seed: int) -> Hair:
     """What the photos say about the hair; the seed is that of the wavering of its edge."""
     points = atlas.texels(frame.points)
-    texel = atlas.texel
-    noise = np.random.default_rng(seed).standard_normal(atlas.inside.shape).astype(np.float32)
     # The edge wavers by some millimetres.
-    points[..., 1] += WAVER * (
-        _unit(cv2.GaussianBlur(noise, (0, 0), 0.003 / texel)) + _unit(cv2.GaussianBlur(noise, (0, 0), 0.009 / texel))
-    )
+    cube, metres = volume(seed), points * np.float32(frame.unit)
+    points[..., 1] += WAVER * (solid(metres, 0.003, cube) + solid(metres, 0.009, cube))
     place = hairline(points)
     usual = hairline(frame.points)
     evidence, hair = np.zeros(len(usual), np.float32), np.zeros(len(usual), np.float32)
