@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-__all__ = ["BUILT", "GROUP", "KNOBS", "NODE", "SCATTER_DEPTH", "SOCKETS", "Knob", "add_inputs", "built_value"]
+__all__ = ["BUILT", "GROUP", "KNOBS", "NODE", "SCATTER", "SCATTER_DEPTH", "SOCKETS", "Knob", "add_inputs", "built_value"]
 
 GROUP = "Likeness skin"
 """Name of the node group."""
@@ -16,8 +16,9 @@ NODE = "Skin"
 """Name of the group's node in a material."""
 BUILT = "likeness_built"
 """Custom property of the node: values of sliders that depend on the avatar, as it was built."""
-SCATTER_DEPTH = 0.0022
-"""Metres that red light wanders; below the measured 3.67 mm, which looks like wax on a face without its fine hair."""
+SCATTER, SCATTER_DEPTH = 0.65, 0.0016
+"""Share of the light that wanders below the surface, and metres that red does. Below the measured 1 and 3.67 mm: a
+photo's freckles and pores went through the skin once already, and all of it once more would leave wax."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ KNOBS: dict[str, Knob] = {
     ),
     "Detail": Knob(1.0, 3.0, "Depth of pores and wrinkles, 1 as they were reconstructed"),
     "Gloss": Knob(1.0, 2.0, "0 powdered, 1 as it was reconstructed, 2 oily"),
-    "Subsurface": Knob(1.0, 1.0, "Share of the light that wanders below the surface"),
+    "Subsurface": Knob(SCATTER, 1.0, "Share of the light that wanders below the surface"),
     "Scattering depth": Knob(SCATTER_DEPTH, 0.02, "How far red light wanders; green and blue less", "DISTANCE"),
     "Confidence view": Knob(
         0.0,

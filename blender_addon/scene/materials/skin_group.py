@@ -18,13 +18,13 @@ from .skin_controls import GROUP, add_inputs
 
 __all__ = ["skin_group"]
 
-VERSION = "likeness_version", 4
+VERSION = "likeness_version", 5
 IOR = 1.4
 F0 = ((IOR - 1) / (IOR + 1)) ** 2
 """Reflectance straight on of specular level 0.5."""
 SCATTER = (1.0, 0.37, 0.19)
 """Mean free paths of red, green and blue relative to red: Jensen et al. 2001, skin1 (3.67, 1.37, 0.68 mm)."""
-FILM = 0.27
+FILM = 0.32
 """Roughness of sebum: a narrow second lobe, which skin shows wherever its reflection has been measured. Lips and nose
 have more of it than cheeks, stubble hardly any."""
 LIDS = 0.1

@@ -116,7 +116,7 @@ def test_detail_reaches_both_kinds_of_relief(skin: Any) -> None:
 def test_reset(skin: Any) -> None:
     knobs = skin["Skin"].inputs
     before = {s.name: s.default_value for s in knobs if s.type == "VALUE"}
-    assert before["Subsurface"] == 1
+    assert 0.5 < before["Subsurface"] < 1, "a photo's freckles went through the skin once already"
     for name in ("Detail", "Gloss", "Albedo map", "Subsurface", "Scattering depth", "Diffuse normals", "Displacement"):
         knobs[name].default_value = 0.01
     assert OPS.appearance_reset() == {"FINISHED"}
