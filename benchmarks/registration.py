@@ -7,8 +7,9 @@ depth and taken out again. They come in millimetres, Z up, as a mesh file may.
 For each: the median distance of the laid head's skin from the source without noise; of the 51 landmarks inside the face
 from the same points of the source (people of the head itself: the very same; of the other head: as `registration_truth`
 lays the two mean heads onto each other), and, as "theirs", from the source's own landmarks, which the two heads have in
-different places; triangles turned over or passing through each other at lids and lips; the widest gap of shut lids, and
-of the lips once the expression is gone; seconds.
+different places; triangles turned over or passing through each other at lids and lips; what of the eyeballs shows
+between shut lids, how far the upper lid comes to lie over the lower one, and the gap of the lips once the expression is
+gone; seconds.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ MOODS: dict[str, dict[str, float]] = {
     "smile": {"mouthSmileLeft": 0.6, "mouthSmileRight": 0.6, "jawOpen": 0.3},
 }
 VOXELS = 200
+PIXEL = 0.0001
+"""Metres of the pixels in which slits between lids are counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,21 +145,43 @@ def turned(before: Floats, after: Floats, triangles: Ints) -> int:
     return int(((across(before) * across(after)).sum(1) < 0).sum())
 
 
-def gaps(head: HeadModel, vertices: Floats) -> tuple[float, float]:
-    """Metres between the middles of the lids when they shut, and between the lips at rest."""
-    names, rest = head.expression_names, torch.from_numpy(vertices).float()
-    scale = blink_scale(head, rest)
-    shut = rest.clone()
+def shut(head: HeadModel, vertices: Floats) -> Floats:
+    """The head with both eyes shut."""
+    names, closed = head.expression_names, torch.from_numpy(vertices).float()
+    scale = blink_scale(head, closed)
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
-        shut += scale[names.index(name)] * head.expression[names.index(name)]
-    marks = head.landmarks["mediapipe478"]
-    lids, lips = (marks.on(v, head.triangles).numpy() for v in (shut, rest))
-    eyes = [
-        float((lids[list(UPPER_LIDS[f + 3 : f + 6]), 1] - lids[list(LOWER_LIDS[f + 3 : f + 6]), 1]).mean())
+        closed = closed + scale[names.index(name)] * head.expression[names.index(name)]
+    return closed.double().numpy()
+
+
+def slit(head: HeadModel, vertices: Floats) -> float:
+    """Metres of eyeball, one above the other, that show between lids, from the front and 15° from above and below."""
+    shown = head.triangles[head.region("skin", "eye.L", "eye.R")].numpy()
+    balls = head.region("eye.L", "eye.R")[head.region("skin", "eye.L", "eye.R")].numpy()
+    widest = 0
+    for eye in ("eye.L", "eye.R"):
+        middle = vertices[np.unique(head.triangles[head.region(eye)].numpy())].mean(0)
+        for pitch in np.radians((-15.0, 0.0, 15.0)):
+            c, s = np.cos(pitch), np.sin(pitch)
+            seen = (vertices - middle) @ np.array([[1.0, 0, 0], [0, c, -s], [0, s, c]]).T
+            places = np.stack([seen[:, 0] / PIXEL + 250, 250 - seen[:, 1] / PIXEL, 1 - seen[:, 2]], 1)
+            raster = rasterise(torch.from_numpy(places).float(), torch.from_numpy(shown), 500, 500)
+            bare = raster.covered.numpy() & balls[raster.triangle.clamp(min=0).numpy()]
+            widest = max(widest, int(bare.sum(0).max()))
+    return widest * PIXEL
+
+
+def gaps(head: HeadModel, vertices: Floats) -> tuple[float, float, float]:
+    """Metres of eyeball that show between shut lids, that the upper lid's rim has come below the lower one's in front
+    of it (amid the eye, as on the mean head), and between the lips at rest."""
+    marks, closed = head.landmarks["mediapipe478"], shut(head, vertices)
+    lids, lips = (marks.on(torch.from_numpy(v), head.triangles).numpy() for v in (closed, vertices))
+    over = [
+        float((lids[list(LOWER_LIDS[f + 3 : f + 6]), 1] - lids[list(UPPER_LIDS[f + 3 : f + 6]), 1]).mean())
         for f in (0, 7)
     ]
     mouth = lips[list(UPPER_LIP[3:6]), 1] - lips[list(LOWER_LIP[3:6]), 1]
-    return max(eyes), float(mouth.mean())
+    return slit(head, closed), max(over), float(mouth.mean())
 
 
 def measured(head: HeadModel, source: Source, kind: str, random: np.random.Generator) -> str:
@@ -210,13 +235,13 @@ def _line(head: HeadModel, source: Source, made: Rigged, seconds: float, size: i
         scale, rotation, shift = similarity(rest[known], place)
     moved = scale * rest[known] @ rotation.T + shift
     still = np.linalg.norm(near.closest(moved).place - moved, axis=1)
-    eyes, lips = gaps(head, rest)
+    eyes, over, lips = gaps(head, rest)
     fold, through = turned(head.template.double().numpy(), rest, some), crossings(rest, some)
     usual = crossings(head.template.double().numpy(), some)
     return (
         f"{1e3 * np.median(away):7.2f} {1e3 * np.quantile(away, 0.9):6.2f} {1e3 * np.median(still):7.2f} "
         f"{1e3 * np.nanmedian(apart):7.2f} {1e3 * np.median(named):6.2f} "
-        f"{fold:6d} {through - usual:7d} {1e3 * eyes:6.2f} {1e3 * lips:6.2f} "
+        f"{fold:6d} {through - usual:7d} {1e3 * eyes:6.2f} {1e3 * over:6.2f} {1e3 * lips:6.2f} "
         f"{known.sum() / front.sum():6.2f} {size:7d} {seconds:6.1f}"
     )
 
@@ -235,7 +260,7 @@ def main() -> None:
     except LikenessError as error:
         print(f"without ICT-FaceKit: {error}")
     print(
-        "millimetres                   surface   90 % neutral   marks theirs turned crossed   lids   lips "
+        "millimetres                   surface   90 % neutral   marks theirs turned crossed   slit   over   lips "
         "found  points seconds"
     )
     for source in sources:
