@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from scipy.linalg import block_diag
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import LinearOperator, cg, splu
 
 from likeness.errors import HeadError
 from likeness.heads.base import HeadModel
@@ -56,7 +56,8 @@ THIN = 3
 """Every so many of the skin's vertices find the coefficients."""
 FEW = 10
 """Triangles among which the closest one is sought while only coefficients hang on it."""
-ORDERING, SYMMETRIC = "MMD_AT_PLUS_A", {"SymmetricMode": True}
+PRECISE, MOST = 1e-8, 200
+"""Of the solver: what is left of the forces, and rounds."""
 FACING = 0.5  # cosine between normals below which closest points are not believed
 SLIP = 0.08  # weight along the surface as a share of that across it
 
@@ -152,6 +153,41 @@ def lay_onto(
     return Laid(placed, neutral, identity, expression, everywhere, away, scale, rotation, shift)
 
 
+class _Pull:
+    """What acts on the skin's displacement (n, 3): the same on all three axes, and the surface, mostly across it."""
+
+    def __init__(self, alike: sparse.csr_matrix, normal: Floats, trust: Floats) -> None:
+        self.alike, self.normal, self.trust = alike, normal, trust[:, None]
+
+    def of_surface(self, moved: Floats) -> Floats:
+        """(n, 3) from displacements (n, 3)."""
+        across = self.normal * (self.normal * moved).sum(1, keepdims=True)
+        pull: Floats = self.trust * (SLIP * moved + (1 - SLIP) * across)
+        return pull
+
+    def solved(self, right: Floats, start: Floats) -> Floats:
+        """The displacement (n, 3) that is held by forces (n, 3): conjugate gradients from a start (n, 3) on, helped by
+        what would be if the surface pulled the same way whichever way it faces."""
+        mean = sparse.diags(self.trust[:, 0] * (1 + 2 * SLIP) / 3)
+        # Symmetric and positive: no pivots are needed, and an ordering for such matrices fills in less.
+        easy = splu((self.alike + mean).tocsc(), "MMD_AT_PLUS_A", 0.0, options={"SymmetricMode": True})
+        shape = (right.size, right.size)
+
+        def hold(moved: Floats) -> Floats:
+            at = moved.reshape(-1, 3)
+            held: Floats = (self.alike @ at + self.of_surface(at)).ravel()
+            return held
+
+        def about(force: Floats) -> Floats:
+            moved: Floats = easy.solve(force.reshape(-1, 3)).ravel()
+            return moved
+
+        helped = LinearOperator(shape, about, dtype=np.float64)
+        system = LinearOperator(shape, hold, dtype=np.float64)
+        found = cg(system, right.ravel(), start.ravel(), rtol=PRECISE, maxiter=MOST, M=helped)[0]
+        return np.asarray(found).reshape(-1, 3)
+
+
 class _Fit:
     """The head's skin, as the solver needs it; everything in the head's frame."""
 
@@ -176,14 +212,6 @@ class _Fit:
         self.area = areas(self.rest, self.triangles)
         self.stiff, self.plain = bending(self.rest, self.triangles)
         self.marking = rows_of(self.mark_corners, shares, len(self.skin))
-        # An order of elimination that fills in little, the same for all rounds: of vertices, each with its three rows.
-        some = splu(
-            (self.stiff + self.marking.T @ self.marking + sparse.diags(self.area)).tocsc(),
-            ORDERING,
-            0.0,
-            options=SYMMETRIC,
-        )
-        self.order = (3 * np.argsort(some.perm_c)[:, None] + np.arange(3)).ravel()
 
     @property
     def count(self) -> int:
@@ -270,23 +298,16 @@ class _Fit:
     ) -> tuple[Floats, NDArray[np.bool_], Floats]:
         """Skin (n, 3) laid onto the goal, which of it found its place (n,), and how far off it is (n,)."""
         moved = np.zeros_like(start)
-        count = len(start)
-        three = sparse.eye(3)
         for number, (length, reach, mark_weight) in enumerate(SCHEDULE):
             progress("head", 0.5 + 0.5 * number / len(SCHEDULE), "Laying the head onto the mesh")
             place, trust = self.matched(goal, start + moved, reach)
             normal = normals(start + moved, self.triangles)
             seen = self.marking.T @ sparse.diags(mark_weight * self.mark_area)
-            across = rows_of(np.arange(3 * count).reshape(-1, 3), normal, 3 * count)
-            along = sparse.diags(np.repeat(trust * SLIP, 3))
-            through = across.T @ sparse.diags(trust * (1 - SLIP))
             still = 0.01 * length**2 * self.area.mean() * self.plain + 1e-6 * sparse.diags(self.area)
-            left = sparse.kron(length**4 * self.stiff + still + seen @ self.marking, three)
-            right = along @ (place - start).ravel() + through @ (normal * (place - start)).sum(1)
-            right += (seen @ (there - self.marking @ start)).ravel()
-            whole = (left + along + through @ across).tocsc()[self.order][:, self.order]
-            # Symmetric and positive: no pivots are needed.
-            moved.ravel()[self.order] = splu(whole, "NATURAL", 0.0, options=SYMMETRIC).solve(right[self.order])
+            alike = (length**4 * self.stiff + still + seen @ self.marking).tocsr()
+            pull = _Pull(alike, normal, trust)
+            right = pull.of_surface(place - start) + seen @ (there - self.marking @ start)
+            moved = pull.solved(right, moved)
         skin = start + moved
         place, trust = self.matched(goal, skin, SCHEDULE[-1][1])
         return skin, trust > 0, np.linalg.norm(place - skin, axis=1)
