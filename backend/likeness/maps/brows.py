@@ -15,7 +15,8 @@ Floats = NDArray[np.float32]
 
 WIDE = 0.004
 """Metres from the middle of a brow to its edge."""
-HAIRS = 700
+HAIRS, STEPS = 700, 6
+"""On one side, and the places on a hair that a line joins."""
 LONG = (0.005, 0.009)
 """Metres that they are long."""
 RISE = ((0.0, 65.0), (0.2, 42.0), (0.6, 14.0), (1.0, 2.0))
@@ -30,7 +31,7 @@ STRENGTH = 0.5
 """Share of a seen brow's darkness that single hairs make."""
 HAIRY = (-0.08, -0.25)
 """Log luminance on top of the skin from which on a texel of a brow holds hair, and only that."""
-DOTS = 0.0008
+DOTS = 0.0005
 """Metres over which a seen brow is smoothed: a photo's pixels make dots of it."""
 
 
@@ -78,23 +79,21 @@ def _drawn(
     start, end = (x.min(), x.max()) if outwards else (x.max(), x.min())
     canvas = np.zeros(shape, np.uint8)
     roots = inside[random.integers(0, len(inside), HAIRS)] + random.uniform(-2, 2, (HAIRS, 2))
-    for column, row in roots:
-        along = float(np.clip((column - start) / (end - start), 0, 1))
-        middle = np.polyval(bend, column)
-        slope = np.degrees(np.arctan(sign * np.polyval(np.polyder(bend), column)))
-        rise = float(np.interp(along, *np.transpose(RISE))) + random.normal(0, 7)
-        above = np.clip((middle - row) * texel / WIDE, -1, 1)
-        length = random.uniform(*LONG) / texel * (1 - 0.35 * along)
-        angle = np.radians(rise - slope - LAID * max(above, 0) * (0.4 + along))
-        # A hair begins steeper than it ends.
-        t = np.linspace(0, 1, 6)
-        turn = angle + np.radians(12) * (0.5 - t)
-        steps = np.column_stack([sign * np.cos(turn), -np.sin(turn)]) * (length / 6)
-        path = np.cumsum(steps, 0) + np.array([column, row])
-        for k in range(5):
-            a, b = (np.rint(path[j] * 16).astype(int).tolist() for j in (k, k + 1))
-            shade = int(255 * (1 - 0.6 * t[k]) * random.uniform(0.75, 1))
-            cv2.line(canvas, a, b, shade, 1, cv2.LINE_AA, 4)
+    along = np.clip((roots[:, 0] - start) / (end - start), 0, 1)
+    slope = np.degrees(np.arctan(sign * np.polyval(np.polyder(bend), roots[:, 0])))
+    rise = np.interp(along, *np.transpose(RISE)) + random.normal(0, 7, HAIRS)
+    above = np.clip((np.polyval(bend, roots[:, 0]) - roots[:, 1]) * texel / WIDE, 0, 1)
+    length = random.uniform(*LONG, HAIRS) / texel * (1 - 0.35 * along)
+    angle = np.radians(rise - slope - LAID * above * (0.4 + along))
+    # A hair begins steeper than it ends, and is thickest at its root.
+    turn = angle[:, None] + np.radians(12) * (0.5 - np.linspace(0, 1, STEPS))
+    steps = np.stack([sign * np.cos(turn), -np.sin(turn)], -1) * (length / STEPS)[:, None, None]
+    paths = np.rint((np.cumsum(steps, 1) + roots[:, None]) * 16).astype(np.int32)
+    shades = random.uniform(190, 255, HAIRS)
+    for path, shade in zip(paths, shades, strict=True):
+        for first, share in ((0, 1.0), (STEPS // 2, 0.6)):
+            part = path[first : first + STEPS // 2 + 1]
+            cv2.polylines(canvas, [part], False, float(share * shade), 1, cv2.LINE_AA, 4)
     drawn: Floats = canvas.astype(np.float32) / 255
     return drawn
 

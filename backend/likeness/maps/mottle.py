@@ -21,11 +21,11 @@ Floats = NDArray[np.float32]
 
 PATCHES = (0.0009, 0.0018, 0.005)
 """Metres: sizes of the patches of brightness, as standard deviations of blurs."""
-USUAL = (0.012, 0.016, 0.02)
+USUAL = (0.012, 0.015, 0.016)
 """Deviations of log luminance in each, where too little skin was seen to tell."""
-LIVELY = (0.35, 1.8)
+LIVELY = (0.35, 1.3)
 """Bounds of a person's over the usual ones: a photo's noise and its light are in what is measured."""
-FLUSHED = ((0.0016, 0.5), (0.003, 0.8), (0.009, 1.0))
+FLUSHED = ((0.0016, 0.4), (0.003, 0.7), (0.009, 0.8))
 """Sizes of patches of blood and how strong each is, in multiples of what `RED` does."""
 RED = (0.006, -0.012, -0.008)
 """What blood below the skin does to log red, green and blue."""

@@ -27,7 +27,7 @@ LINE = np.array([
 """The lower edge of hair: degrees from the front around the skull, height over the eyes in distances between them."""
 TOP = (0.45, 1.25)
 """Heights over the eyes between which a bald crown begins."""
-WAVER = 0.025  # distances between the eyes
+WAVER = 0.018  # distances between the eyes
 BARE = np.log(np.array([0.35, 0.22, 0.15]))
 
 

@@ -42,13 +42,13 @@ RANGE = 0.0004
 """Metres up and down that the displacement map can code."""
 HAIR_HEIGHT = 0.00025
 LIP_LINES = 0.00004
-FAINT = 0.25
+FAINT = 0.2
 """Share of invented patches where a photo shows the skin: it brings its own."""
 POROUS = 0.6
 """Share there of the tone of pores: few photos show any."""
 RESOLVED = (2000.0, 5000.0)
 """Pixels of the photo per metre from which on it shows skin's finest grain, and all of it."""
-BROKEN, UNEVEN = 0.06, 0.00003
+BROKEN, UNEVEN = 0.06, 0.000025
 """Deviation of roughness over a few millimetres, and of height in metres that the normals alone show there: skin
 nowhere shines evenly."""
 PORES = 0.75

@@ -8,7 +8,18 @@ from typing import Any
 
 import bpy
 
-__all__ = ["BUILT", "GROUP", "KNOBS", "NODE", "SCATTER", "SCATTER_DEPTH", "SOCKETS", "Knob", "add_inputs", "built_value"]
+__all__ = [
+    "BUILT",
+    "GROUP",
+    "KNOBS",
+    "NODE",
+    "SCATTER",
+    "SCATTER_DEPTH",
+    "SOCKETS",
+    "Knob",
+    "add_inputs",
+    "built_value",
+]
 
 GROUP = "Likeness skin"
 """Name of the node group."""
