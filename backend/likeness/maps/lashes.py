@@ -20,8 +20,8 @@ FINE = 4  # drawn larger and shrunk: strands are thinner than a texel at their t
 # Lashes along a lid; their thickness as a share of the lid; how opaque one is; how opaque the line at their roots is.
 UPPER = (110, 0.0036, 0.95, (0.35, 0.95))
 LOWER = (30, 0.0020, 0.30, (0.05, 0.45))
-LINE = (0.22, 0.38)
-"""Shares of the lashes' length between which the line at their roots fades: below the first they are in the lid."""
+LINE = (0.38, 0.52)
+"""Shares of the lashes' length between which the line at their roots fades: up to the first they lie in the lid."""
 BLACK = 0.006
 """Linear albedo of mascara."""
 

@@ -23,6 +23,8 @@ IRIS_ANGLE = math.radians(29.0)
 """Half the visible iris (11.7 mm) seen from the centre of an eyeball of 12 mm radius."""
 PUPIL = 0.36
 """Radius of the pupil as a share of the iris."""
+LID_SHADE, LID_SHARE = 0.006, 0.65
+"""Metres from which on lids shade the ball no more, and how much of that shade is taken."""
 CORNEA_HEIGHT = 0.09
 """How far the cornea's apex stands out from the ball, in eyeball radii (about 1.1 mm)."""
 
@@ -48,8 +50,25 @@ def eye_shader(material: bpy.types.Material, data: Material, package: Package) -
         graph.value(data, "albedo", (0.8, 0.77, 0.74), surface, "Base Color", 4)
     else:
         _paint(graph, data, angle, surface)
+    _shade(graph, surface)
     if bulge < CORNEA_HEIGHT:
         _bulge(graph, angle, (CORNEA_HEIGHT - bulge), surface)
+
+
+def _shade(graph: Graph, surface: bpy.types.Node) -> None:
+    """Lids and lashes darken the ball below them: lashes are thinner here than the shade that they throw."""
+    colour: Any = surface.inputs["Base Color"]
+    if not colour.is_linked:
+        return
+    source = colour.links[0].from_socket
+    shade = graph.add("ShaderNodeAmbientOcclusion", "Shade of the lids", -1.4, 1, "Shade", samples=8, only_local=False)
+    put(shade, "Distance", LID_SHADE)
+    mix = graph.add("ShaderNodeMix", "In the shade", -0.7, 1, "Shade", data_type="RGBA")
+    put(mix, "Factor", LID_SHARE)
+    graph.tree.links.new(source, shade.inputs["Color"])
+    graph.tree.links.new(source, _socket(mix, "A"))
+    graph.tree.links.new(shade.outputs["Color"], _socket(mix, "B"))
+    graph.tree.links.new(_output(mix), colour)
 
 
 def _measure(package: Package, data: Material) -> tuple[float, float]:
