@@ -170,7 +170,8 @@ def _paint(
 
     opacity, tufts = stubble(cover, texel, seed)
     hairs = brow_hairs(both["brows"], both["lids"], small, full, seed)
-    opacity = np.maximum(opacity, np.minimum(covered_brows(both["brows"], small, cover.shape) * made_up * hairs, 0.95))
+    covered = covered_brows(both["brows"], small, cover.shape) * made_up
+    opacity = np.maximum(opacity, np.minimum(covered * (0.4 + 0.6 * hairs), 0.95))
     drawn_in(whole.detail, hairs, shown, full)
     bare = 1 - opacity
     micro = micro_relief(full, seed)
