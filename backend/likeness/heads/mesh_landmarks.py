@@ -98,6 +98,15 @@ def find_on_mesh(head: HeadModel, mesh: FaceMesh, progress: Progress = quiet) ->
         HeadError: no face is seen on it from any side.
         WeightsError: the networks cannot be fetched or read.
     """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # pictures and networks this small are fastest so, above all where others work, too
+    try:
+        return _found(head, mesh, progress)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _found(head: HeadModel, mesh: FaceMesh, progress: Progress) -> Found:
     progress("head", 0.0, "Looking for the face on the mesh")
     marks = head.landmarks["mediapipe478"].on(head.template, head.triangles).double().numpy()
     seen = _from_all_sides(mesh)
