@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from likeness.errors import HeadError
-from likeness.heads import bfm_files, mesh_landmarks
+from likeness.heads import bfm_files
 from likeness.heads.base import HeadModel
 from likeness.heads.bfm import Bfm
 from likeness.heads.bfm_uv import unwrap
@@ -67,7 +67,6 @@ def model(
     (home / kept.name).symlink_to(kept)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIKENESS_HOME", str(home))
-        patch.setattr(mesh_landmarks, "VIEWS", ((-15.0, 0.0), (0.0, 0.0), (15.0, 0.0)))  # fewer, for time
         store.install("bfm-2017", official)
         yield bfm_files.open_bfm("bfm-2017", anny_head)
 
