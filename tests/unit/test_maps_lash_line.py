@@ -14,6 +14,7 @@ from likeness.heads.base import HeadModel
 from likeness.heads.embedding_points import LOWER_LIDS, UPPER_LIDS
 from likeness.maps.atlas import atlas_of
 from likeness.maps.lash_line import USUAL, lash_darkness
+from likeness.maps.lash_roots import lash_roots
 from likeness.maps.lashes import lashes_material
 from likeness.maps.lid_margin import with_lash_lines
 
@@ -65,6 +66,21 @@ def test_strands_stand_on_a_line_that_is_as_dark() -> None:
     root = np.s_[56:62, 40:88]
     assert black.maps["alpha"].pixels[root].mean() > 1.5 * fair.maps["alpha"].pixels[root].mean()
     assert max(black.values["albedo"]) < 0.5 * max(fair.values["albedo"])
+
+
+def test_the_line_begins_where_lashes_leave_the_lid(anny_head: HeadModel) -> None:
+    vertices = anny_head.template.numpy()
+    inside = lash_roots(anny_head, vertices)
+    assert 0.2 < inside <= 0.45, "they grow between the edges of the margin"
+    lashes = np.unique(anny_head.triangles.numpy()[anny_head.region("lashes").numpy()])
+    forwards = vertices.copy()
+    forwards[lashes, 2] += 0.003
+    assert lash_roots(anny_head, forwards) < inside
+    assert lash_roots(egg(), egg().template.numpy()) == 0
+    hair = np.log(np.array([0.3, 0.2, 0.1], np.float32))
+    short, long = (lashes_material(hair, 128, 0, 1.0, roots).maps["alpha"].pixels for roots in (0.0, inside))
+    beyond = np.s_[64 - round(inside * 64) : 64 - round(0.2 * 64), 40:88]
+    assert long[beyond].min() > 200 > short[beyond].min()
 
 
 def test_margins_of_the_lids_are_darker_and_nothing_else_is(anny_head: HeadModel) -> None:

@@ -13,6 +13,7 @@ from likeness.errors import MethodError
 from likeness.heads.base import REGION_MATERIALS
 from likeness.maps.eyes import eye_material
 from likeness.maps.lash_line import lash_darkness
+from likeness.maps.lash_roots import lash_roots
 from likeness.maps.lashes import lashes_material
 from likeness.maps.lid_margin import with_lash_lines
 from likeness.maps.mouth import mouth_materials
@@ -68,7 +69,7 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
         skin, hair, lights = skin_material(reconstruction, settings, progress)
         teeth = teeth_material(enamel_of(reconstruction.views, lights), part // 2, settings.seed)
         dark = lash_darkness(reconstruction.views)
-        lashes = lashes_material(hair.colour, part // 2, settings.seed, dark)
+        lashes = lashes_material(hair.colour, part // 2, settings.seed, dark, lash_roots(head, reconstruction.vertices))
         skin = with_lash_lines(skin, head, reconstruction.vertices, dark)
         skin = with_own(skin, reconstruction.maps)
         if reconstruction.refine:

@@ -20,18 +20,21 @@ FINE = 4  # drawn larger and shrunk: strands are thinner than a texel at their t
 # Lashes along a lid; their thickness as a share of the lid; how opaque one is; how opaque the line at their roots is.
 UPPER = (110, 0.0036, 0.95, (0.35, 0.95))
 LOWER = (30, 0.0020, 0.30, (0.05, 0.45))
-LINE = (0.38, 0.52)
-"""Shares of the lashes' length between which the line at their roots fades: up to the first they lie in the lid."""
+LINE = 0.12
+"""Share of the lashes' length over which the line at their roots fades once they have left the lid."""
 BLACK = 0.006
 """Linear albedo of mascara."""
 
 
-def lashes_material(hair: NDArray[np.float32], size: int, seed: int, dark: float = USUAL) -> Material:
+def lashes_material(
+    hair: NDArray[np.float32], size: int, seed: int, dark: float = USUAL, roots: float = 0.0
+) -> Material:
     """Lashes somewhat darker than the hair.
 
     Args:
         hair: (3,) log colour; size: side of the map in texels; seed: of chance.
         dark: 0..1, how dark the photos show them, see `likeness.maps.lash_line`.
+        roots: share of their length that lies in the lid, see `likeness.maps.lash_roots`.
     """
     random = np.random.default_rng(seed)
     alpha = np.zeros((size, size), np.uint8)
@@ -43,8 +46,9 @@ def lashes_material(hair: NDArray[np.float32], size: int, seed: int, dark: float
         strands = _strands(count, thick, rows, size, random) * np.float32(opacity)
         # Thinner towards both corners, as the lashes are.
         along = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 0.5
-        roots = 255 * (line[0] + (line[1] - line[0]) * dark) * smoothstep(LINE[1], LINE[0], away)[:, None] * along
-        alpha[band] = np.rint(np.maximum(strands, roots))
+        fades = smoothstep(roots + LINE, roots, away)[:, None]
+        close = 255 * (line[0] + (line[1] - line[0]) * dark) * fades * along
+        alpha[band] = np.rint(np.maximum(strands, close))
     colour = np.clip(np.exp(0.5 * hair + 0.5 * hair.mean()) * 0.2, 0.005, 0.07)
     colour = colour + (BLACK - colour) * dark**2
     values = {"albedo": [round(float(c), 4) for c in colour], "roughness": 0.5, "specular": 0.2}
