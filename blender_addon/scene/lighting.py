@@ -58,8 +58,8 @@ class SetUp:
 
 
 KEY_DISTANCE, GLOSS = 1.2, 0.5
-"""Metres between the face and the lamp that a photo's light gets, and that lamp's share of what is mirrored; the world
-mirrors the rest."""
+"""Metres between the face and the lamp that a photo's light gets, and that lamp's share of the light that comes from
+there, to be mirrored; in Cycles the world itself is not."""
 EVEN = (0.081, 0.0855, 0.09)
 
 SETUPS: dict[str, SetUp] = {
