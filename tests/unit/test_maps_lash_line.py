@@ -111,5 +111,5 @@ def test_a_head_without_borders_at_its_eyes_keeps_its_skin() -> None:
 def test_the_astronaut_wears_mascara(astronaut: Path) -> None:
     from likeness import faces, photos
 
-    face = faces.find(photos.load(astronaut))
-    assert lash_darkness((SimpleNamespace(face=face),)) > 0.8  # type: ignore[arg-type]
+    view: Any = SimpleNamespace(face=faces.find(photos.load(astronaut)))
+    assert lash_darkness((view,)) > 0.8

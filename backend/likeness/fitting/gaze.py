@@ -13,7 +13,9 @@ from scipy.optimize import lsq_linear
 
 from likeness.faces.face import Face
 from likeness.fitting.landmarks import LandmarkModel
+from likeness.fitting.openings import eye_share
 from likeness.fitting.pose import Pose
+from likeness.heads.embedding_points import EYE_CORNERS
 
 __all__ = ["gaze_as_seen"]
 
@@ -25,10 +27,9 @@ SPREAD = 0.35
 """Standard deviation of a look's weight about the whole face's fit."""
 PAIR = 0.08
 """The same of the difference between both eyes' turns: people's eyes turn together."""
-EYES = ((468, 33, 133), (473, 362, 263))
-"""Iris and corners, from the picture's left to its right, of the right and of the left eye."""
+EYES = tuple((iris, *corners) for iris, corners in zip((468, 473), EYE_CORNERS, strict=True))
+"""Iris and corners of the right and of the left eye."""
 LOOKS = ("In", "Out", "Up", "Down")
-HIDDEN = 0.55  # an eye that is seen this much narrower than the other one counts for little
 
 
 def gaze_as_seen(
@@ -62,7 +63,7 @@ def gaze_as_seen(
         there = axes @ (ours - middle) / width
         metres = width * seen[at[iris], 2] / pose.focal
         shift = (moves[:, at[iris]] - moves[:, [at[a], at[b]]].mean(1)) @ axes.T
-        weight = np.array([1 / ACROSS, 1 / UPRIGHT]) * min(widths[eye] / max(widths) / HIDDEN, 1.0) ** 2
+        weight = np.array([1 / ACROSS, 1 / UPRIGHT]) * eye_share(widths, eye)
         rows.append((shift * weight).T)
         gaps.append(weight * (photo - there) * metres)
     own = expression[chosen]

@@ -13,9 +13,9 @@ from scipy.optimize import lsq_linear
 from likeness.faces.face import Face
 from likeness.fitting.landmarks import LandmarkModel
 from likeness.fitting.pose import Pose
-from likeness.heads.embedding_points import LOWER_LIDS, UPPER_LIDS
+from likeness.heads.embedding_points import EYE_CORNERS, LOWER_LIDS, UPPER_LIDS
 
-__all__ = ["lids_as_seen"]
+__all__ = ["eye_share", "lids_as_seen"]
 
 Floats = NDArray[np.float64]
 
@@ -23,8 +23,12 @@ GRAIN = 0.0003  # metres: noise of the distance between two lids
 SPREAD, PAIR = 0.25, 0.25
 """Standard deviations of a weight about the whole face's fit, and of the difference of a left and a right one."""
 LIDS = tuple(f"eye{what}{side}" for side in ("Left", "Right") for what in ("Blink", "Squint", "Wide"))
-CORNERS = ((33, 133), (362, 263))  # of the right and the left eye, in whose order the lids are listed
 HIDDEN = 0.55  # an eye that is seen this much narrower than the other one counts for little
+
+
+def eye_share(widths: list[float], eye: int) -> float:
+    """How much an eye counts, 0..1, by how wide a photo shows both, in pixels."""
+    return min(widths[eye] / max(widths) / HIDDEN, 1.0) ** 2
 
 
 def lids_as_seen(
@@ -40,16 +44,16 @@ def lids_as_seen(
         face: as the network sees it.
     """
     at = {int(point): k for k, point in enumerate(model.index)}
-    wanted = {*UPPER_LIDS, *LOWER_LIDS, *(c for pair in CORNERS for c in pair)}
+    wanted = {*UPPER_LIDS, *LOWER_LIDS, *(c for pair in EYE_CORNERS for c in pair)}
     chosen = [names.index(name) for name in LIDS if name in names]
     if len(chosen) < len(LIDS) or not wanted <= at.keys():
         return expression
     points = neutral + np.tensordot(expression, model.expression, 1)
     seen = points @ pose.rotation.T + pose.translation
     moves = (model.expression[chosen] @ pose.rotation.T)[..., :2]
-    widths = [float(np.linalg.norm(face.landmarks[a, :2] - face.landmarks[b, :2])) for a, b in CORNERS]
+    widths = [float(np.linalg.norm(face.landmarks[a, :2] - face.landmarks[b, :2])) for a, b in EYE_CORNERS]
     rows, gaps = [], []
-    for eye, (a, b) in enumerate(CORNERS):
+    for eye, (a, b) in enumerate(EYE_CORNERS):
         metre = seen[[at[a], at[b]], 2].mean() / pose.focal  # per pixel
         along = face.landmarks[b, :2] - face.landmarks[a, :2]
         down = np.array([-along[1], along[0]]) / max(float(np.linalg.norm(along)), 1e-9)
@@ -60,7 +64,7 @@ def lids_as_seen(
         width = np.linalg.norm((seen[at[b]] - seen[at[a]])[:2]) / metre / max(widths[eye], 1e-9)
         share = np.sqrt(np.clip(width, 0.75, 1.33))
         open_photo = (face.landmarks[lower, :2] - face.landmarks[upper, :2]) @ down * metre * share
-        weight = min(widths[eye] / max(widths) / HIDDEN, 1.0) ** 2 / GRAIN
+        weight = eye_share(widths, eye) / GRAIN
         rows.append(weight * ((moves[:, m] - moves[:, k]) @ down).T)
         gaps.append(weight * (open_photo - open_now))
     count, own = len(chosen), expression[chosen]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = [
     "CORNERS",
     "COUNT",
+    "EYE_CORNERS",
     "IBUG68",
     "IRISES",
     "LOWER_LIDS",
@@ -40,6 +41,8 @@ OVAL = (
 )  # fmt: skip
 """Round the face, from the middle of the forehead towards the person's left."""
 CORNERS = {"eyes": (33, 133, 263, 362), "mouth": (78, 308)}
+EYE_CORNERS = ((33, 133), (362, 263))
+"""From the picture's left to its right, of the right eye and of the left one, in whose order the lids are listed."""
 
 
 def _mirror() -> NDArray[np.int64]:

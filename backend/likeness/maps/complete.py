@@ -12,7 +12,7 @@ from likeness.heads.base import HeadModel
 from likeness.maps.atlas import Atlas, enlarge
 from likeness.maps.chromophores import pigment_in
 from likeness.maps.field import Surface
-from likeness.maps.fuse import SMOOTH, Fused
+from likeness.maps.fuse import FEATURES, SMOOTH, Fused
 from likeness.maps.lips import matt_lips
 from likeness.maps.marks import marks_in
 from likeness.maps.places import HeadFrame, smoothstep
@@ -85,7 +85,7 @@ def complete(fused: Fused, head: HeadModel, frame: HeadFrame, small: Atlas, atla
 def _marks(detail: Floats, seen: Floats, fused: Fused, small: Atlas) -> Floats:
     """(S, S) in 0..1: moles and spots, which the other side need not have."""
     side = (small.size, small.size)
-    features = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "lids", "nostrils", "eyes", "mouth")])
+    features = np.maximum.reduce([fused.areas[n] for n in FEATURES])
     bare = cv2.resize(seen, side, interpolation=cv2.INTER_AREA) * (1 - features)
     luminance = cv2.resize(detail, side, interpolation=cv2.INTER_AREA).mean(-1)
     texel = small.texel
@@ -111,7 +111,7 @@ def _trusted(fused: Fused, frame: HeadFrame, small: Atlas, atlas: Atlas) -> tupl
     """
     side = (small.size, small.size)
     seen = cv2.resize(fused.seen, side, interpolation=cv2.INTER_AREA)
-    features = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "lids", "nostrils", "eyes", "mouth")])
+    features = np.maximum.reduce([fused.areas[n] for n in FEATURES])
     shares = np.minimum(smoothstep(0.08, 0.5, seen), small.inside).astype(np.float32)
     texel = small.texel
     # Eyes and mouth are holes in the skin, not borders of what was seen.

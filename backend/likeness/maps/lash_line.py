@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.heads.embedding_points import LOWER_LIDS, UPPER_LIDS
+from likeness.heads.embedding_points import EYE_CORNERS, LOWER_LIDS, UPPER_LIDS
 from likeness.maps.unwrap import log_light
 from likeness.methods.base import View
 
@@ -24,8 +24,6 @@ ABOVE = (0.16, 0.30)
 """The same of the lid that it is compared with."""
 FINEST = 18.0
 """Pixels of an eye's width below which a photo shows no line."""
-CORNERS = ((33, 133), (362, 263))
-"""Of the right eye and of the left one, in whose order the lids are listed."""
 
 
 def lash_darkness(views: tuple[View, ...]) -> float:
@@ -33,7 +31,7 @@ def lash_darkness(views: tuple[View, ...]) -> float:
     found, weights = [], []
     for view in views:
         landmarks, photo = view.face.landmarks[:, :2], view.face.photo.pixels
-        widths = [float(np.linalg.norm(landmarks[a] - landmarks[b])) for a, b in CORNERS]
+        widths = [float(np.linalg.norm(landmarks[a] - landmarks[b])) for a, b in EYE_CORNERS]
         for eye, width in enumerate(widths):
             if width < max(FINEST, 0.6 * max(widths)):
                 continue

@@ -14,7 +14,7 @@ from likeness.maps.atlas import Atlas, atlas_of, enlarge, material_triangles
 from likeness.maps.brows import brow_hairs, covered_brows, drawn_in
 from likeness.maps.complete import Whole, complete
 from likeness.maps.field import Surface
-from likeness.maps.fuse import Fused, Layer, fuse, make_layer
+from likeness.maps.fuse import FEATURES, Fused, Layer, fuse, make_layer
 from likeness.maps.gloss import HAIR, USUAL, cavity, gloss_fields
 from likeness.maps.lips import across_lips
 from likeness.maps.mottle import BROWN, GRAINY, RED, mottle, vividness
@@ -238,7 +238,7 @@ def _paint(
 def _vividness(whole: Whole, fused: Fused, small: Atlas) -> float:
     """How much the seen skin of a person varies, see `likeness.maps.mottle.vividness`."""
     side = (small.size, small.size)
-    features = np.maximum.reduce([fused.areas[n] for n in ("lips", "brows", "lids", "nostrils", "eyes", "mouth")])
+    features = np.maximum.reduce([fused.areas[n] for n in FEATURES])
     luminance = cv2.resize(whole.detail, side, interpolation=cv2.INTER_AREA).mean(-1)
     seen = cv2.resize(whole.seen, side, interpolation=cv2.INTER_AREA)
     return vividness(luminance, seen * (1 - features), small.texel)

@@ -13,7 +13,7 @@ __all__ = [
     "GROUP",
     "KNOBS",
     "NODE",
-    "SCATTER",
+    "SCATTERED",
     "SCATTER_DEPTH",
     "SOCKETS",
     "Knob",
@@ -27,7 +27,7 @@ NODE = "Skin"
 """Name of the group's node in a material."""
 BUILT = "likeness_built"
 """Custom property of the node: values of sliders that depend on the avatar, as it was built."""
-SCATTER, SCATTER_DEPTH = 0.65, 0.0016
+SCATTERED, SCATTER_DEPTH = 0.65, 0.0016
 """Share of the light that wanders below the surface, and metres that red does. Below the measured 1 and 3.67 mm: a
 photo's freckles and pores went through the skin once already, and all of it once more would leave wax."""
 
@@ -59,7 +59,7 @@ KNOBS: dict[str, Knob] = {
     ),
     "Detail": Knob(1.0, 3.0, "Depth of pores and wrinkles, 1 as they were reconstructed"),
     "Gloss": Knob(1.0, 2.0, "0 powdered, 1 as it was reconstructed, 2 oily"),
-    "Subsurface": Knob(SCATTER, 1.0, "Share of the light that wanders below the surface"),
+    "Subsurface": Knob(SCATTERED, 1.0, "Share of the light that wanders below the surface"),
     "Scattering depth": Knob(SCATTER_DEPTH, 0.02, "How far red light wanders; green and blue less", "DISTANCE"),
     "Confidence view": Knob(
         0.0,
