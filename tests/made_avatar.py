@@ -59,6 +59,10 @@ def sphere(rings: int, sides: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     return v, p, uv.clip(0, 1), p.copy()
 
 
+SHADE = 255 / 200
+"""Scale of the map of shade: codes 50 and 200 mean a logarithm of -0.75 and 0."""
+
+
 def make(name: str = "Egg", maps: int = 32) -> Avatar:
     """An avatar of about 900 vertices; ``maps`` is the side of its skin maps in texels."""
     egg = sphere(20, 28)
@@ -109,6 +113,8 @@ def make(name: str = "Egg", maps: int = 32) -> Avatar:
         "origin": Map(
             np.where(abs(ramp - 0.5) < 0.02, 127, 255 * (ramp > 0.5)).astype(np.uint8)[None].repeat(maps, 0), "linear"
         ),
+        # The photo shows the left half of the square darker by 0.75.
+        "shade.1": Map(np.where(ramp < 0.5, 50, 200).astype(np.uint8)[None].repeat(maps, 0), "linear", SHADE, -1.0),
     }
     materials = {
         "Skin": Material(skin_maps, {"roughness": 0.45}),

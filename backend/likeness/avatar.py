@@ -42,8 +42,9 @@ class Material:
     Channels: "albedo" (diffuse, sRGB, no light baked in), "specular" (Specular IOR Level), "roughness", "normal"
     (tangent space, +Y up), "displacement" (metres along the normal), "alpha", "confidence" (1 seen in a photo,
     0.5 mirrored from the other side, 0 invented), "origin" (where most of a texel is from: 255 seen, 127 mirrored,
-    0 filled), "detail.NAME" (metres that the expression NAME adds to the displacement at weight 1). Values: fallbacks
-    by the same names, "iris_radius" in UV units for eyes, and of skin "melanin" and "blood" (amounts, see
+    0 filled), "detail.NAME" (metres that the expression NAME adds to the displacement at weight 1), "shade.N" (natural
+    logarithm of the light that photo N, from 1, shows on the skin beyond its albedo under that photo's light). Values:
+    fallbacks by the same names, "iris_radius" in UV units for eyes, and of skin "melanin" and "blood" (amounts, see
     `likeness.maps.chromophores`) and "exposure" (linear red, green and blue of the first photo over the albedo's).
     """
 

@@ -16,6 +16,7 @@ from .materials import make_materials
 from .materials.wrinkles import drive_wrinkles
 from .mesh import add_modifiers, make_mesh
 from .photo_light import make_photo_light
+from .photo_shade import keep_shade
 from .rig import make_rig
 from .studio import make_studio
 from .subdivision import level_for
@@ -61,8 +62,9 @@ def _build(package: Package, name: str, scene: bpy.types.Scene, studio: bool, sh
     cameras, lights, actions = {}, {}, []
     if package.views:
         photos = owned.fresh_collection(f"{name} photos", name, collection)
-        for view in package.views:
+        for number, view in enumerate(package.views, 1):
             camera = cameras[view.name] = make_camera(view, package, photos)
+            keep_shade(camera, mesh, package, number)
             made = make_action(mesh, rig, package, view)
             actions += made
             world = make_photo_light(view, f"{camera.name} light")

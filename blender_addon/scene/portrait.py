@@ -15,7 +15,9 @@ import bpy
 
 from .find import PHOTO
 from .head import Head
+from .lighting import PHOTO_SETUP, setup_of
 from .owned import adopt, fresh_collection
+from .photo_shade import no_shade, use_shade
 from .render import still, use_studio
 from .studio import change_light, make_studio, match_photo
 from .views import use_camera
@@ -44,6 +46,8 @@ def set_light(head: Head, setup: str) -> Head:
     """The head's studio in another light set-up."""
     if head.studio is None:
         raise ValueError("the head has no studio")
+    if setup_of(head.studio) == PHOTO_SETUP:
+        no_shade(head)
     lights = change_light(head.studio, head.mesh, head.rig, setup)
     return replace(head, studio=replace(head.studio, lights=lights))
 
@@ -53,6 +57,7 @@ def match_light(head: Head, photo: str) -> Head:
     if head.studio is None:
         raise ValueError("the head has no studio")
     lights = match_photo(head.studio, head.mesh, head.rig, head.lights[photo])
+    use_shade(head, head.cameras[photo])
     return replace(head, studio=replace(head.studio, lights=lights))
 
 
@@ -148,3 +153,4 @@ def photo_scene(scene: bpy.types.Scene, head: Head, camera: bpy.types.Object, *,
     world = head.lights.get(str(camera.get(PHOTO)))
     if light and world:
         scene.world = world
+        use_shade(head, camera)

@@ -19,6 +19,7 @@ from .graph import Graph
 from .head import Head, Studio
 from .lighting import studio_world
 from .materials import clay
+from .photo_shade import shade_nodes, use_shade
 from .studio import PICTURE
 from .views import apply_view, rest, use_camera
 
@@ -73,13 +74,26 @@ def picture(
     render.border_min_x, render.border_max_x = left, right
     render.border_min_y, render.border_max_y = 1 - bottom, 1 - top
     try:
-        with _photo_light(scene, head.studio, head.lights.get(shown.name)):
+        with _photo_light(scene, head.studio, head.lights.get(shown.name)), _photo_shade(head, shown.name):
             return still(scene, Path(path), transparent=True)
     finally:
         head.cameras[shown.name].matrix_world = place
         render.use_border = render.use_crop_to_border = False
         rest(head.mesh, head.rig)
         use_studio(scene, head.studio)
+
+
+@contextmanager
+def _photo_shade(head: Head, photo: str) -> Iterator[None]:
+    """Inside the block the skin has the photo's shade, where that and its light are known."""
+    before = [(node, node.image, knob, knob.default_value) for node, knob in shade_nodes(head)]
+    if photo in head.lights:
+        use_shade(head, head.cameras[photo])
+    try:
+        yield
+    finally:
+        for node, image, knob, share in before:
+            node.image, knob.default_value = image, share
 
 
 @contextmanager

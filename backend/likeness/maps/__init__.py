@@ -18,6 +18,7 @@ from likeness.maps.lashes import lashes_material
 from likeness.maps.lid_margin import with_lash_lines
 from likeness.maps.mouth import mouth_materials
 from likeness.maps.own import with_own
+from likeness.maps.shade import with_shades
 from likeness.maps.skin_material import skin_material
 from likeness.maps.teeth import enamel_of, teeth_material
 from likeness.methods.base import Reconstruction, Settings
@@ -66,7 +67,7 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
     with ThreadPoolExecutor(1) as pool:  # NumPy and OpenCV leave Python's lock alone
         eye = pool.submit(eye_material, reconstruction.views, part, settings.seed)
         mouth = pool.submit(mouth_materials, part // 2, settings.seed)
-        skin, hair, lights = skin_material(reconstruction, settings, progress)
+        skin, hair, lights, layers = skin_material(reconstruction, settings, progress)
         teeth = teeth_material(enamel_of(reconstruction.views, lights), part // 2, settings.seed)
         dark = lash_darkness(reconstruction.views)
         lashes = lashes_material(hair.colour, part // 2, settings.seed, dark, lash_roots(head, reconstruction.vertices))
@@ -74,6 +75,7 @@ def make(reconstruction: Reconstruction, settings: Settings, progress: Progress)
         skin = with_own(skin, reconstruction.maps)
         if reconstruction.refine:
             skin = reconstruction.refine(reconstruction, skin, lights, settings, progress)
+        skin = with_shades(skin, layers, head)
         made = {"Skin": skin, "Eye": eye.result(), "Lashes": lashes, "Teeth": teeth, **mouth.result()}
     progress("maps", 1.0, "Maps are made")
     wanted = {REGION_MATERIALS[region] for region in head.region_names}

@@ -18,6 +18,7 @@ from likeness.heads.library import open_head
 from likeness.licences import strictest_first
 from likeness.maps.foreign import Correspondence, corresponding
 from likeness.maps.scattered import HIGHEST, decoded, encoded, relief_of, scattered
+from likeness.maps.shade import SHADE
 from likeness.maps.tangents import Frames, Space, frames_of, object_normals
 from likeness.photos.plain_map import load_map
 from likeness.photos.srgb import srgb_encoded
@@ -80,6 +81,8 @@ def with_imported(avatar: Avatar, given: Given, side: int | None = None, progres
     progress("maps", 0.5, "Laying the maps onto the head")
     if "diffuse" in read:
         maps["albedo"] = work.albedo(*read["diffuse"], skin)
+        # What photos show beyond another colour of the skin.
+        maps = {channel: image for channel, image in maps.items() if not channel.startswith(SHADE)}
     if "specular" in read:
         maps["specular"], values["specular_mean"] = work.specular(read["specular"][0], skin)
     if "normals" in read:

@@ -63,8 +63,9 @@ _SRGB = np.rint(255 * srgb_encoded(np.linspace(0, 1, 4097))).astype(np.uint8)
 
 def skin_material(
     reconstruction: Reconstruction, settings: Settings, progress: Progress
-) -> tuple[Material, Hair, tuple[NDArray[np.float64], ...]]:
-    """The skin's material; found on the way: the hair, and each photo's light (9, 3) on skin of the albedo's colour."""
+) -> tuple[Material, Hair, tuple[NDArray[np.float64], ...], list[Layer]]:
+    """The skin's material; found on the way: the hair, each photo's light (9, 3) on skin of the albedo's colour, and
+    the photos in an atlas of side `SMALL`."""
     head = reconstruction.head
     assert head is not None
     size = settings.texture_size
@@ -106,7 +107,7 @@ def skin_material(
     material.values["shine"] = [round(shine.gain, 3), round(shine.roughness, 3)]
     material.values["melanin"], material.values["blood"] = round(tone.melanin, 4), round(tone.blood, 4)
     material.values["exposure"] = [round(float(c), 4) for c in np.exp(tone.tint)]
-    return material, hair, lights
+    return material, hair, lights, layers
 
 
 def _shine(glints: list[Glints], albedo: float) -> Shine:

@@ -58,6 +58,13 @@ class Formula(Tree):
             self.feed(socket, value)
         return node.outputs["Value" if operation == "DOT_PRODUCT" else "Vector"]
 
+    def scaled(self, colour: Any, factor: Any, label: str) -> Any:
+        """A colour times a number."""
+        node = self.node("ShaderNodeVectorMath", label, operation="SCALE")
+        self.feed(node.inputs["Vector"], colour)
+        self.feed(node.inputs["Scale"], factor)
+        return node.outputs["Vector"]
+
     def mix(self, kind: str, label: str, factor: Any, first: Any, second: Any) -> Any:
         """Between two of a kind: FLOAT, VECTOR or RGBA."""
         node = self.node("ShaderNodeMix", label, data_type=kind)

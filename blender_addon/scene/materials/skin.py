@@ -12,7 +12,7 @@ from .skin_controls import BUILT, NODE
 from .skin_group import skin_group
 from .wrinkles import add_wrinkles
 
-__all__ = ["skin_shader"]
+__all__ = ["SHADE", "skin_shader"]
 
 ALBEDO, SPECULAR, ROUGHNESS = (0.62, 0.42, 0.34), 0.38, 0.48
 """Where the avatar does not say."""
@@ -27,6 +27,9 @@ MAPS = {
     "origin": "Origin",
 }
 """Channels, in their order on the sheet, and the group's inputs."""
+SHADE = "shade."
+"""Beginning of the channels with what photos show beyond their light, by the photo's number from 1. The material shows
+one at a time, the first as it is built; see `scene.photo_shade`."""
 
 
 def skin_shader(material: bpy.types.Material, data: Material, package: Package) -> None:
@@ -50,6 +53,8 @@ def skin_shader(material: bpy.types.Material, data: Material, package: Package) 
     for row, (channel, socket) in enumerate(MAPS.items()):
         if channel in data.maps and (channel != "displacement" or displaced):
             graph.value(data, channel, None, skin, socket, row)
+    if f"{SHADE}1" in data.maps:
+        graph.value(data, f"{SHADE}1", None, skin, "Shade", len(MAPS))
     wrinkles = add_wrinkles(graph, data, package)
     if wrinkles:
         graph.tree.links.new(wrinkles, skin.inputs["Wrinkles"])

@@ -61,6 +61,12 @@ KNOBS: dict[str, Knob] = {
     "Gloss": Knob(1.0, 2.0, "0 powdered, 1 as it was reconstructed, 2 oily"),
     "Subsurface": Knob(SCATTERED, 1.0, "Share of the light that wanders below the surface"),
     "Scattering depth": Knob(SCATTER_DEPTH, 0.02, "How far red light wanders; green and blue less", "DISTANCE"),
+    "Photo shade": Knob(
+        0.0,
+        1.0,
+        "Shade that a photo shows beyond the light that was estimated from it, of folds, lids, cheeks: 1 in that "
+        "photo's light, 0 in any other",
+    ),
     "Confidence view": Knob(
         0.0,
         1.0,
@@ -78,13 +84,15 @@ SOCKETS: dict[str, tuple[str, Any]] = {
     "Normal for diffuse": ("NodeSocketColor", (0.5, 0.5, 1.0, 1.0)),
     "Height": ("NodeSocketFloat", 0.0),
     "Wrinkles": ("NodeSocketFloat", 0.0),
+    "Shade": ("NodeSocketFloat", 0.0),
     "Confidence": ("NodeSocketFloat", 1.0),
     "Origin": ("NodeSocketFloat", 1.0),
     "Plain albedo": ("NodeSocketColor", (0.62, 0.42, 0.34, 1.0)),
     "Plain specular": ("NodeSocketFloat", 0.38),
     "Plain roughness": ("NodeSocketFloat", 0.48),
 }
-"""Kind and default of what is no slider. Heights are metres; the specular level is 0.5 * Specular / Specular mean."""
+"""Kind and default of what is no slider. Heights are metres, the shade is a natural logarithm; the specular level is
+0.5 * Specular / Specular mean."""
 
 
 def add_inputs(tree: Any) -> None:

@@ -18,7 +18,7 @@ from .skin_controls import GROUP, add_inputs
 
 __all__ = ["skin_group"]
 
-VERSION = "likeness_version", 5
+VERSION = "likeness_version", 6
 IOR = 1.4
 F0 = ((IOR - 1) / (IOR + 1)) ** 2
 """Reflectance straight on of specular level 0.5."""
@@ -69,6 +69,8 @@ def _colour_and_gloss(f: Formula) -> dict[str, Any]:
     f.begin("Colour and gloss", -4)
     given = f.given
     base = f.mix("RGBA", "Albedo", given["Albedo map"], given["Plain albedo"], given["Albedo"])
+    shade = f.math("MULTIPLY", given["Shade"], given["Photo shade"], label="Share of the shade")
+    base = f.scaled(base, f.math("EXPONENT", shade, label="Shade"), label="Shaded")
     share = f.math("DIVIDE", 0.5, given["Specular mean"], label="0.5 / mean")
     level = f.math("MULTIPLY", given["Specular"], share, clamp=True, label="Specular level")
     level = f.mix("FLOAT", "Specular", given["Specular map"], given["Plain specular"], level)

@@ -121,13 +121,13 @@ def test_armature(imported: bpy.types.Object, expected: dict[str, np.ndarray]) -
 def test_materials(imported: bpy.types.Object) -> None:
     skin = imported.data.materials["Skin"]
     group = skin.node_tree.nodes["Skin"]
-    for socket in ("Albedo", "Specular", "Roughness", "Normal", "Height", "Confidence", "Origin"):
+    for socket in ("Albedo", "Specular", "Roughness", "Normal", "Height", "Confidence", "Origin", "Shade"):
         assert group.inputs[socket].is_linked, socket
     assert not group.inputs["Normal for diffuse"].is_linked
     assert not group.inputs["Wrinkles"].is_linked
     spaces = {i.name: i.colorspace_settings.name for i in bpy.data.images if i.name.startswith("Skin ")}
     assert spaces.pop("Skin albedo") == "sRGB"
-    assert len(spaces) == 6
+    assert len(spaces) == 7
     assert set(spaces.values()) == {"Non-Color"}
     assert all(i.packed_file for i in bpy.data.images if i.source == "FILE")
     # The map runs from -0.5 to 0.5 mm, and shows the same relief as the normal map.

@@ -78,6 +78,25 @@ def test_part_of_a_photo(add_on: ModuleType, head: Any, package: Any, tmp_path: 
     assert np.abs(a - b).mean() < 0.02
 
 
+def test_a_photos_shade_is_in_its_view_alone(add_on: ModuleType, head: Any, package: Any, tmp_path: Path) -> None:
+    """The egg's photo shows one half of it darker, by exp(-0.75)."""
+    render, shade = module(add_on, "render"), module(add_on, "photo_shade")
+    [(node, slider)] = shade.shade_nodes(head)
+    assert slider.default_value == 0
+    view = package.views[0].name
+    common = {"samples": 16, "view": view, "height": 120, "kind": "photo"}
+    render.picture(bpy.context.scene, head, package, path=str(tmp_path / "with.png"), **common)
+    assert (node.image, slider.default_value) == (head.cameras[view][shade.KEPT], 0), "all as it was"
+    kept = head.cameras[view].pop(shade.KEPT)
+    render.picture(bpy.context.scene, head, package, path=str(tmp_path / "without.png"), **common)
+    head.cameras[view][shade.KEPT] = kept
+    shaded, plain = (load(tmp_path / name) for name in ("with.png", "without.png"))
+    inside = (plain[..., 3] > 0.99) & (plain[..., :3].min(2) > 0.1) & (plain[..., 0] > plain[..., 2] + 0.03)
+    ratio = (shaded[..., :3].sum(2) / np.maximum(plain[..., :3].sum(2), 1e-3))[inside]
+    assert np.percentile(ratio, 5) < 0.8
+    assert 0.93 < np.percentile(ratio, 95) < 1.05
+
+
 def test_studio_pictures(add_on: ModuleType, head: Any, package: Any, tmp_path: Path) -> None:
     render, scene = module(add_on, "render"), bpy.context.scene
     shots = {}

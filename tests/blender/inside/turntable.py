@@ -151,6 +151,9 @@ def test_a_photos_light(add_on: ModuleType, find: Any, tmp_path: Path) -> None:
     assert bpy.context.scene.world == world
     assert [light["likeness_role"] for light in studio.lights] == ["light key"]
     assert not studio.lights[0].visible_diffuse
+    shade = importlib.import_module(f"{add_on.__name__}.scene.photo_shade")
+    [(_, slider)] = shade.shade_nodes(head(find))
+    assert slider.default_value == 0, "nothing is known of this photo's shade"
     assert lighting.setup_of(studio) == "PHOTO"
     lit = tmp_path / "lit.png"
     OPS.render_portrait(height=64, samples=4, filepath=str(lit))
@@ -166,7 +169,10 @@ def test_a_photos_light(add_on: ModuleType, find: Any, tmp_path: Path) -> None:
         turn = room.world.evaluated_get(graph).node_tree.nodes["Turn"].inputs["Rotation"].default_value[2]
         assert np.degrees(turn) == pytest.approx(angle, abs=0.1)
         assert turned(at(room, part(room, "Egg key"), frame) - angle) == pytest.approx(0, abs=3)
+    OPS.match_light(photo="egg (1).png")
+    assert slider.default_value == 1, "a photo's shade comes with its light"
     OPS.lighting(setup="SOFT")
+    assert slider.default_value == 0
     assert lighting.studio_world(head(find).studio) != world
     assert bpy.context.scene.world != world
     with pytest.raises(RuntimeError, match="not known"):
