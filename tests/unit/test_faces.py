@@ -12,7 +12,9 @@ from likeness import faces, photos
 from likeness.errors import FaceError
 from likeness.faces import search
 from likeness.faces.drawn import DRAWN, flat_share
+from likeness.networks.graph import face_network
 from likeness.photos import Photo
+from likeness.weights.face_networks import MEMBERS
 
 # Eye corners, mouth corners, chin, irises: read off the enlarged picture by eye.
 SEEN = {
@@ -190,3 +192,11 @@ def test_a_face_that_only_the_detector_sees(portrait: Photo, monkeypatch: pytest
     monkeypatch.setattr(search, "landmarks_in", lambda *a: (look(*a)[0], 0.1))
     with pytest.raises(FaceError, match=r"The face in astronaut.png is turned away too far or covered; use a picture"):
         faces.find(portrait)
+
+
+def test_once_warm_no_network_is_left_to_be_loaded(portrait: Photo) -> None:
+    face_network.cache_clear()
+    faces.warm()
+    loaded = face_network.cache_info().misses
+    assert faces.find_all(portrait)
+    assert face_network.cache_info().misses == loaded == len(MEMBERS)

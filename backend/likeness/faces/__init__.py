@@ -2,6 +2,6 @@
 
 from likeness.faces.face import Face
 from likeness.faces.mesh import landmarks_of
-from likeness.faces.search import find, find_all
+from likeness.faces.search import find, find_all, warm
 
-__all__ = ["Face", "find", "find_all", "landmarks_of"]
+__all__ = ["Face", "find", "find_all", "landmarks_of", "warm"]

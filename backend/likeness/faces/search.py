@@ -16,7 +16,7 @@ from likeness.faces.mesh import landmarks_in
 from likeness.faces.pose import head_angles
 from likeness.photos import Photo
 
-__all__ = ["find", "find_all"]
+__all__ = ["find", "find_all", "warm"]
 
 PRESENCE = 0.5
 """Score of the landmark network below which it sees no face."""
@@ -30,6 +30,7 @@ SMALLEST = 48
 DOUBTFUL = 0.75
 """Score of a detector from which something is a face, even when the landmark network sees none."""
 
+_CLOSE: Detector = "short_range"
 _FULL: Detector = "full_range"
 _VISIBLE = 0.1  # share of a window that a face fills at least for the full-range detector to see it well
 
@@ -80,6 +81,19 @@ def find_all(photo: Photo) -> list[Face]:
     return _every(photo) or _first(photo)[0]
 
 
+def warm() -> None:
+    """Load the networks and run each once, so that the next photo need not wait for it.
+
+    Raises:
+        WeightsError: the networks cannot be fetched or read.
+    """
+    blank = np.zeros((64, 64, 3), np.uint8)
+    window = whole(64, 64, 0)
+    for detector in (_CLOSE, _FULL):
+        detect(blank, window, detector, 0.5)
+    landmarks_in(blank, window)
+
+
 def _size(face: Face) -> float:
     return float((face.box[2:] - face.box[:2]).max())
 
@@ -118,7 +132,7 @@ def _looks(photo: Photo) -> Iterator[tuple[Window, Detector]]:
 
 def _whole(photo: Photo, quarter_turns: int) -> Iterator[tuple[Window, Detector]]:
     window = whole(photo.width, photo.height, quarter_turns)
-    yield window, "short_range"
+    yield window, _CLOSE
     yield window, _FULL
 
 

@@ -101,13 +101,11 @@ def yield_to_others() -> None:
 
 def _warm() -> str:
     """Import what a job needs and use once what every job uses. Returns the device, "cpu" or "cuda"."""
-    import numpy as np
     import torch
 
     from likeness import faces, package, pipeline
     from likeness.heads.library import list_heads, open_head
     from likeness.methods.registry import list_methods
-    from likeness.photos import Photo
     from likeness.render.raster import rasterise
     from likeness.weights import face_networks
 
@@ -115,7 +113,7 @@ def _warm() -> str:
     list_methods()
     with suppress(LikenessError, OSError):  # told when a job meets it
         if face_networks.path().is_file():
-            faces.find_all(Photo(Path("blank"), np.zeros((256, 256, 3), np.uint8)))
+            faces.warm()
         if list_heads()[0].status == "ready":
             open_head("auto")
         corners = torch.tensor([[0.0, 0.0, 1.0], [0.0, 8.0, 1.0], [8.0, 0.0, 1.0]])
