@@ -14,11 +14,12 @@ demo: $(VENV)/ready
 	$(BIN)/likeness reconstruct tests/data/astronaut.png -o $(DEMO)/astronaut.likeness --overwrite \
 	  --blend $(DEMO)/astronaut.blend --render $(DEMO)/astronaut.png --compare $(DEMO)/compare.png --samples $(SAMPLES)
 
-# What starts servers or opens windows has the machine for itself; the rest runs two files at a time.
+# Two files at a time; each has servers, homes and ports of its own. What opens windows has the machine for itself.
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/parity $(ARGS)
 	$(BIN)/python -m pytest -n 2 tests/blender $(ARGS)
-	$(BIN)/python -m pytest tests/service tests/gui $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/service $(ARGS)
+	$(BIN)/python -m pytest tests/gui $(ARGS)
 
 # Blender 4.2 to 5.2, each in an environment of its own (1 GB each); 5.2 needs a Python 3.13.
 test-blenders: $(VENV)/ready

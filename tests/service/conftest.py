@@ -13,6 +13,13 @@ from running import Running
 if TYPE_CHECKING:
     from likeness.heads.base import HeadModel
 
+LONG = ("test_crash", "test_set_up", "test_jobs", "test_hostile", "test_cancel")
+"""Files that take longest come first, so that two workers end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
 
 @pytest.fixture(scope="session")
 def stock(anny_head: HeadModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
