@@ -42,18 +42,19 @@ bench: $(VENV)/ready
 addon: $(VENV)/ready
 	$(BIN)/python build_addon.py
 
-# torch goes first and alone: another package's open range would otherwise choose its own build.
+# torch goes first and alone: another package's open range would otherwise choose its own build. Python compiles modules
+# when they are imported; most never are.
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing PyTorch, Blender's bpy and the backend into $(VENV) (about 1.2 GB, a few minutes) ..."
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[blender,dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[blender,dev]'
 	@touch $@
 
 # Blender's type stubs hide the real bpy, so they live in a venv of their own.
 $(STUBS)/ready: constraints.txt
 	$(PYTHON) -m venv $(STUBS)
-	$(STUBS)/bin/python -m pip install --quiet --constraint constraints.txt mypy numpy fake-bpy-module-4.5
+	$(STUBS)/bin/python -m pip install --quiet --no-compile --constraint constraints.txt mypy numpy fake-bpy-module-4.5
 	@touch $@
 
 clean:

@@ -86,6 +86,7 @@ class Recipe:
         )
         command = [str(self.environment.python), "-I", "-m", "pip", "install", "--no-input"]
         command += ["--disable-pip-version-check", "--only-binary", ":all:", "--constraint", str(self.constraints)]
+        command += ["--no-compile"]  # of 11,000 modules Python compiles, when they are imported, the few that are used
         if size.fetched:  # the pip that an old Python brings does not know it
             command += ["--progress-bar", "raw"]
         code = 1

@@ -80,7 +80,7 @@ def make(blender: Blender) -> str | None:
     if python is None:
         return f"Blender {blender.version} needs Python {blender.python}, which is not on this machine."
     subprocess.run([python, "-m", "venv", "--clear", str(blender.folder)], check=True)
-    subprocess.run([blender.executable, "-m", "pip", "install", "--quiet", *blender.recipe], check=True)
+    subprocess.run([blender.executable, "-m", "pip", "install", "--quiet", "--no-compile", *blender.recipe], check=True)
     (blender.folder / "ready").write_text(" ".join(blender.recipe))
     return None
 
