@@ -6,10 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from window import Window, until
 
-STEP = 9
-"""Pixels between two looks; a button is 20 high."""
+EDGE = 9
+"""Pixels at the top and the bottom where a button may be cut off; it is 20 high."""
+CONTRAST = 48
+"""Steps of grey from one pixel to the next where something is written; the text of what is greyed out has 50."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +54,28 @@ class Sidebar:
         self.window.xdotool("click", "--repeat", abs(clicks), "--delay", 20, 5 if clicks > 0 else 4)
         time.sleep(0.4)
 
+    def lines(self) -> list[int]:
+        """Where in height something is written in the sidebar, from the top, as a user sees at a glance."""
+        left, top, width, tall = self.window.ask("place('UI')")
+        self.window.point(left - 60, top + tall / 2)  # else a tip on what is under the mouse would hide others
+        time.sleep(0.1)
+        with Image.open(self.window.picture(self.window.room / "lines.png")) as shot:
+            grey = np.asarray(shot.convert("L"), int)[top + EDGE : top + tall - EDGE, left + 4 : left + width - 24]
+        written = (abs(np.diff(grey, axis=1)) > CONTRAST).any(axis=1)
+        starts, ends = np.flatnonzero(np.diff(written, prepend=False, append=False)).reshape(-1, 2).T
+        return [int(top + EDGE + middle) for middle in (starts + ends) // 2]
+
     def find(self, wanted: str, across: float = 0.4) -> Spot:
         """Where a button is whose Python contains ``wanted``; ``across`` is how far from the left, 0..1, to look."""
         self.scroll(-60)
         for _ in range(6):
-            left, top, width, tall = self.window.ask("place('UI')")
+            left, _, width, _ = self.window.ask("place('UI')")
             x = left + (width - 24) * across
-            hits = []
-            for y in range(top + STEP, top + tall - STEP, STEP):
+            for y in self.lines():
                 self.window.point(x, y)
                 time.sleep(0.05)
                 if wanted in self.window.ask("under_mouse()"):
-                    hits.append(y)
-                elif hits:
-                    break
-            if hits:
-                return Spot(x, sum(hits) / len(hits))
+                    return Spot(x, y)
             self.scroll(12)
         raise AssertionError(f"no button {wanted} in the tab")
 
@@ -78,8 +88,8 @@ class Sidebar:
         """Click on a closed panel's title; it is where a click makes Blender draw the panel's inside."""
         drawn = f"drawn.get('{panel}.draw', 0)"
         self.scroll(60)
-        left, top, _, tall = self.window.ask("place('UI')")
-        for y in range(top + tall - STEP, top, -STEP):
+        left, _, _, _ = self.window.ask("place('UI')")
+        for y in reversed(self.lines()):
             self.window.point(left + 50, y)
             time.sleep(0.05)
             if self.window.ask("under_mouse()"):
