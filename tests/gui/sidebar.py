@@ -60,7 +60,7 @@ class Sidebar:
         self.window.point(left - 60, top + tall / 2)  # else a tip on what is under the mouse would hide others
         time.sleep(0.1)
         with Image.open(self.window.picture(self.window.room / "lines.png")) as shot:
-            grey = np.asarray(shot.convert("L"), int)[top + EDGE : top + tall - EDGE, left + 4 : left + width - 24]
+            grey = np.asarray(shot.convert("L"), int)[top + EDGE : top + tall - EDGE, left + 12 : left + width - 36]
         written = (abs(np.diff(grey, axis=1)) > CONTRAST).any(axis=1)
         starts, ends = np.flatnonzero(np.diff(written, prepend=False, append=False)).reshape(-1, 2).T
         return [int(top + EDGE + middle) for middle in (starts + ends) // 2]
