@@ -14,7 +14,7 @@ demo: $(VENV)/ready
 	$(BIN)/likeness reconstruct tests/data/astronaut.png -o $(DEMO)/astronaut.likeness --overwrite \
 	  --blend $(DEMO)/astronaut.blend --render $(DEMO)/astronaut.png --compare $(DEMO)/compare.png --samples $(SAMPLES)
 
-# Two files at a time; each has servers, homes and ports of its own. What opens windows has the machine for itself.
+# Two files at a time; each has servers, homes and ports of its own. Windows come after them.
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/parity $(ARGS)
 	$(BIN)/python -m pytest -n 2 tests/blender $(ARGS)
@@ -27,8 +27,9 @@ test-blenders: $(VENV)/ready
 	LIKENESS_TEST_BLENDERS="$(BLENDERS)" $(BIN)/python -m pytest -n 2 tests/blender/test_in_blender.py -ra $(ARGS)
 
 # Blender's window on a virtual screen, in a Debian in a folder of the user's cache (2 GB); needs root and Debian's apt.
+# Two windows at a time, the long test of crashes in one of them.
 test-gui: $(VENV)/ready
-	LIKENESS_TEST_GUI="$(SUITES)" $(BIN)/python -m pytest tests/gui -ra $(ARGS)
+	LIKENESS_TEST_GUI="$(SUITES)" $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/gui -ra $(ARGS)
 
 lint: $(VENV)/ready $(STUBS)/ready
 	$(BIN)/ruff check .
