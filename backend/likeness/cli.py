@@ -91,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     c.add_argument(
         "--fine-size", type=_whole(0, 6144), default=0, help="side of the maps that avatarme makes, texture size..6144"
     )
+    c.add_argument(
+        "--light",
+        choices=("harmonics", "phong"),
+        default="harmonics",
+        help="how ganfit's light is told; phong is the paper's point light (default: %(default)s)",
+    )
     c.add_argument("--name", help="name of the avatar (default: the output's name)")
     c.add_argument("--seed", type=int, default=0)
     c.add_argument("--blend", type=Path, help="also write this .blend file")
@@ -193,7 +199,7 @@ def _reconstruct(a: argparse.Namespace) -> None:
         from likeness.methods.base import Settings
 
         progress("start", 1.0, "Starting PyTorch")
-        settings = Settings(a.head, a.texture_size, a.seed, a.fine_size)
+        settings = Settings(a.head, a.texture_size, a.seed, a.fine_size, a.light)
         name = a.name or a.output.name.removesuffix(".zip").removesuffix(".likeness")
         avatar = pipeline.reconstruct(photos, a.method, settings, name=name, face=a.face, progress=progress)
         pipeline.write(avatar, a.output, progress)

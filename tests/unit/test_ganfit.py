@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from likeness.errors import MethodError
 from likeness.fitting import appearance_terms as terms
-from likeness.fitting.appearance import Portrait, Sitter, Stand, draw, first_light, lens, shading
+from likeness.fitting.appearance import Portrait, Sitter, Stand, draw, first_light, lens
 from likeness.fitting.appearance_fit import STATE, Plan, fit_appearance
 from likeness.fitting.appearance_sides import even_light, lit_from, other_side
-from likeness.fitting.appearance_terms import WHITE, Looks
+from likeness.fitting.appearance_terms import Looks
+from likeness.fitting.lights import HARMONICS, LIGHTS, WHITE
 from likeness.heads.base import HeadModel
 from likeness.heads.expressions import ARKIT
 from likeness.maps.latent import FreeSkin, albedo_map, at_vertices
@@ -27,10 +27,11 @@ from likeness.render.light import sh_basis
 from likeness.render.view import vertex_normals
 
 SIDE = 96
+PHONG = LIGHTS["phong"]
 LIGHT = lit_from(functional.normalize(torch.tensor([0.6, 0.4, 0.7]), dim=0), WHITE, 0.4)
 
 
-def plain_looks(picture: Tensor, five: NDArray[np.float64]) -> Looks:
+def plain_looks(picture: Tensor, anchors: Tensor) -> Looks:
     """Stands in for a face network where who it is does not matter."""
     small = functional.adaptive_avg_pool2d(picture, 12)
     return Looks(functional.adaptive_avg_pool2d(picture, 6).flatten() - 0.5, (small, small[:, ::2, ::2]))
@@ -60,11 +61,11 @@ def photographed(head: HeadModel, sitter: Sitter, stand: Stand, skin: FreeSkin) 
         drawn = draw(sitter, blank, stand, vertices, skin.paint(), whole=True)
         marks = sitter.marks.on(vertices, sitter.mesh)
         points = lens(sitter, blank, stand, marks)[:, :2]
-        five = lens(sitter, blank, stand, sitter.five.on(vertices, sitter.mesh))[:, :2].double().numpy()
+        anchors = lens(sitter, blank, stand, sitter.anchors.on(vertices, sitter.mesh))[:, :2]
     index = torch.arange(len(marks))
     return replace(
         blank, picture=drawn.picture, landmarks=points, index=index, bias=torch.zeros(len(marks), 3),
-        trust=torch.ones(len(marks)), five=five,
+        trust=torch.ones(len(marks)), anchors=anchors,
     )  # fmt: skip
 
 
@@ -117,6 +118,45 @@ def test_a_known_head_is_found_again(head: HeadModel, known: tuple[Sitter, FreeS
     assert any(line.startswith("Fitting, step 40 of 40: pixels 0.0") for line in heard)
 
 
+def test_a_lamp_is_fitted(head: HeadModel, known: tuple[Sitter, FreeSkin, Portrait]) -> None:
+    truth, skin, _ = known
+    lamp = torch.tensor([[1.2, 0.8, 1.4], [0.5, 0.5, 0.5], [0.4, 0.4, 0.4]])
+    portrait = photographed(head, truth, replace(still(head, lamp), kind=PHONG), skin)
+    texture, begin = FreeSkin(head), still(head, even_light(WHITE))
+    start = PHONG.of(first_light(truth, portrait, begin, texture.paint()))
+    begin = replace(begin, light=start, kind=PHONG)
+    plan = Plan(steps=25, align=0, rates={**Plan().rates, "light": 0.06})
+    found = fit_appearance(truth, [portrait], [begin], texture, plain_looks, plan)
+    (stand,) = found.stands
+    assert stand.kind is PHONG
+    assert stand.light.shape == (3, 3)
+    assert not torch.equal(stand.light, start)
+    assert float(stand.light[1:].min()) >= 0
+    assert float(functional.cosine_similarity(stand.light[0], lamp[0], dim=0)) > 0.8
+    assert found.history[-1]["pixels"] < 0.6 * found.history[0]["pixels"]
+
+
+def test_a_realigned_face_is_seen_where_it_was_drawn(head: HeadModel, known: tuple[Sitter, FreeSkin, Portrait]) -> None:
+    truth, _, portrait = known
+    moved = replace(still(head, LIGHT), shift=torch.tensor([0.01, 0.0, 0.0]))
+    seen: list[Tensor] = []
+
+    def looks(picture: Tensor, anchors: Tensor) -> Looks:
+        seen.append(anchors.detach())
+        return plain_looks(picture, anchors)
+
+    plan = Plan(steps=1, align=0)
+    for realigned in (False, True):
+        fit_appearance(truth, [portrait], [moved], FreeSkin(head), looks, plan, realigned=realigned)
+    # In both: the photo's, before the fit, in the step, from another side, after it.
+    photo, *drawn = seen[0], seen[1], seen[2], seen[4]
+    assert all(torch.equal(anchors, photo) for anchors in drawn)
+    away = seen[6] - photo
+    assert float(away[:, 0].min()) > 1
+    torch.testing.assert_close(away[:, 0], away[:1, 0].expand(8), atol=0.2, rtol=0)
+    assert torch.equal(seen[5], photo)
+
+
 def test_the_background_is_untouched(head: HeadModel, known: tuple[Sitter, FreeSkin, Portrait]) -> None:
     sitter, skin, portrait = known
     grey = replace(portrait, picture=torch.rand(3, SIDE, SIDE))
@@ -138,6 +178,8 @@ def doubles(*shape: int, seed: int = 0) -> Tensor:
     return values.requires_grad_()
 
 
+PLACES, FACING, FAR = 0.1 * doubles(6, 3, seed=3).detach(), doubles(6, 3, seed=4).detach(), doubles(6, seed=5).detach()
+FACING = functional.normalize(FACING, dim=1)
 TERMS: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
     "landmarks": (terms.landmarks, (doubles(5, 2), doubles(5, 2, seed=1).detach(), doubles(5, seed=2).detach())),
     "pixels": (terms.pixels, (doubles(3, 4, 4), doubles(3, 4, 4, seed=1).detach(), doubles(4, 4, seed=2).detach())),
@@ -149,12 +191,16 @@ TERMS: dict[str, tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = {
         lambda a, b: terms.content(Looks(a, (a, a[:1])), Looks(b, (b, b[:1]))),
         (doubles(2, 3, 3), doubles(2, 3, 3, seed=1).detach()),
     ),
-    "directed": (terms.directed, (doubles(9, 3),)),
+    "unlikely light": (HARMONICS.unlikely, (doubles(9, 3),)),
     "shading": (
-        lambda light: shading(functional.normalize(doubles(6, 3, seed=4), dim=1), torch.ones(6).double(), light + 1),
-        (doubles(9, 3),),
+        lambda light: HARMONICS.shading(PLACES, FACING, torch.ones(6).double(), light + 1), (doubles(9, 3),),
     ),
-}
+    "unlikely lamp": (PHONG.unlikely, (doubles(3, 3),)),
+    "lamp's shading": (
+        lambda light, normals: PHONG.shading(PLACES, functional.normalize(normals, dim=1), FAR, light + 0.1),
+        (doubles(3, 3), doubles(6, 3, seed=4)),
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TERMS)
@@ -165,15 +211,47 @@ def test_a_terms_gradient(name: str) -> None:
 
 def test_grey_light_costs_nothing_and_coloured_light_does() -> None:
     grey = lit_from(torch.tensor([0.0, 0.0, 1.0]), WHITE, 0.5)
-    assert float(terms.coloured(grey)) < 1e-12
+    assert float(HARMONICS.coloured(grey)) < 1e-12
     red = grey * torch.tensor([1.2, 1.0, 0.9])
-    assert float(terms.coloured(red)) > 1e-4
-    assert float(terms.coloured(3 * red)) == pytest.approx(float(terms.coloured(red)), rel=1e-4)
-    assert float(terms.directed(even_light(WHITE))) < 1e-9
-    assert float(terms.directed(even_light(2 * WHITE))) > 1
+    assert float(HARMONICS.coloured(red)) > 1e-4
+    assert float(HARMONICS.coloured(3 * red)) == pytest.approx(float(HARMONICS.coloured(red)), rel=1e-4)
+    assert float(HARMONICS.unlikely(even_light(WHITE))) < 1e-9
+    assert float(HARMONICS.unlikely(even_light(2 * WHITE))) > 1
 
 
-@pytest.mark.parametrize("name", ["light", "shades", "maps", "identity", "expression", "turn"])
+def test_a_lamp_stands_where_harmonics_are_brightest_and_lights_as_they_do() -> None:
+    to = functional.normalize(torch.tensor([0.6, 0.4, 0.7]), dim=0)
+    lamp = PHONG.of(lit_from(to, WHITE, 0.4))
+    assert float(functional.cosine_similarity(lamp[0], to, dim=0)) > 0.999
+    normals = functional.normalize(torch.randn(500, 3, generator=torch.Generator().manual_seed(1)), dim=1)
+    one = PHONG.shading(torch.zeros(500, 3), normals, torch.ones(500), lamp)
+    other = HARMONICS.shading(torch.zeros(500, 3), normals, torch.ones(500), lit_from(to, WHITE, 0.4))
+    assert float((one - other).abs().mean()) < 0.04 * WHITE
+    assert float(PHONG.coloured(lamp)) < 1e-12
+    red = lamp.clone()
+    red[1:] *= torch.tensor([1.2, 1.0, 0.9])
+    assert float(PHONG.coloured(red)) > 1e-4
+    near = lamp.clone()
+    near[0] *= 0.1
+    assert float(PHONG.unlikely(near)) > 1 + float(PHONG.unlikely(lamp))
+    red[1:] -= 5
+    PHONG.settle(red)
+    assert float(red[1:].min()) == 0
+    assert torch.equal(red[0], lamp[0])
+
+
+def test_a_lamp_near_by_lights_what_faces_it_where_it_is() -> None:
+    """By hand: ambient light through occlusion, and the lamp by the cosine of the angle to where it stands."""
+    light = torch.tensor([[0.0, 0.0, 1.0], [0.6, 0.3, 0.0], [0.1, 0.2, 0.4]])
+    places = torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+    normals = torch.tensor([[0.0, 0.0, 1.0]]).expand(3, 3)
+    found = PHONG.shading(places, normals, torch.tensor([1.0, 1.0, 0.5]), light)
+    half = 0.5**0.5
+    wanted = [[0.7, 0.5, 0.4], [0.1 + 0.6 * half, 0.2 + 0.3 * half, 0.4], [0.05, 0.1, 0.2]]
+    torch.testing.assert_close(found, torch.tensor(wanted))
+
+
+@pytest.mark.parametrize("name", ["light", "lamp", "shades", "maps", "identity", "expression", "turn"])
 def test_what_is_drawn_has_the_gradient_of_differences(
     head: HeadModel, known: tuple[Sitter, FreeSkin, Portrait], name: str
 ) -> None:
@@ -183,7 +261,8 @@ def test_what_is_drawn_has_the_gradient_of_differences(
     inner = torch.zeros(SIDE, SIDE)
     inner[27:35, 44:60] = 1  # the forehead: outlines have no gradient
     values = {
-        "light": even_light(WHITE), "shades": skin.shades.detach().clone(), "maps": 0.3 * torch.randn(skin.maps.shape),
+        "light": even_light(WHITE), "lamp": PHONG.of(LIGHT) * torch.tensor([[0.5], [1.0], [1.0]]),
+        "shades": skin.shades.detach().clone(), "maps": 0.3 * torch.randn(skin.maps.shape),
         "identity": sitter.identity.clone(), "expression": torch.full((len(head.expression_names),), 0.1),
         "turn": torch.zeros(3),
     }  # fmt: skip
@@ -192,6 +271,8 @@ def test_what_is_drawn_has_the_gradient_of_differences(
         now = values | {name: changed}
         skin.shades, skin.maps = now["shades"], now["maps"]
         stand = replace(still(head, now["light"]), expression=now["expression"], turn=now["turn"])
+        if name == "lamp":
+            stand = replace(stand, light=now["lamp"], kind=PHONG)
         drawn = draw(sitter, portrait, stand, sitter.shaped(now["identity"], stand.expression), skin.paint())
         wanted = portrait.picture.roll(1, 2)
         return ((drawn.picture - wanted).square().sum(0) * inner).sum()

@@ -1,7 +1,7 @@
 """A head drawn over its photo, differentiable in shape, expression, camera, albedo and light.
 
-Source: the deferred renderer of Genova et al., CVPR 2018, as GANFIT uses it (Gecer et al., CVPR 2019), with light as
-spherical harmonics. What lies where is decided by the rasteriser and has no gradient; what it looks like there has.
+Source: the deferred renderer of Genova et al., CVPR 2018, as GANFIT uses it (Gecer et al., CVPR 2019), with one of
+two kinds of light. What lies where is decided by the rasteriser and has no gradient; what it looks like there has.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from likeness.faces.crop import Window
 from likeness.faces.face import Face
 from likeness.fitting.calibration import Calibration
 from likeness.fitting.landmarks import landmark_model
+from likeness.fitting.lights import HARMONICS, Light
 from likeness.fitting.noise import smooth_noise
 from likeness.heads.base import HeadModel, LandmarkEmbedding
 from likeness.heads.skinning import axis_angle_to_matrix
@@ -30,6 +31,7 @@ from likeness.render.raster import barycentric_at, rasterise
 from likeness.render.view import vertex_normals
 
 __all__ = [
+    "ANCHORS",
     "SIDE",
     "Drawn",
     "Paint",
@@ -41,14 +43,15 @@ __all__ = [
     "draw",
     "first_light",
     "lens",
-    "shading",
 ]
 
 SIDE = 224
 """Pixels of the pictures that are compared."""
+ANCHORS = (*FIVE, 4, 61, 291)
+"""The landmarks that faces are aligned by: dlib's five (`likeness.faces.chip.FIVE`), then the tip of the nose and the
+corners of the mouth on the picture's left and right."""
 AROUND = 1.3
 """Side of the picture in sizes of the landmarks' box."""
-DIMMEST = 0.02
 ROUNDS, RIDGE = 5, 0.02
 """Of the first light: rounds of reweighting, and what its degrees cost."""
 OPEN = 0.5
@@ -89,7 +92,7 @@ class Sitter:
         occlusion: (V,) share of the surroundings that each vertex sees, 0..1.
         mesh: (F, 3) all triangles; triangles: (T, 3) that are drawn; uv: (T, 3, 2) of their corners; skin: (T,) bool.
         face: (V,) 0..1, how much of the drawn head replaces the photo; 1 off the skin.
-        marks: the 478 landmarks; five: the five that faces are aligned by. Both count in the head's own triangles.
+        marks: the 478 landmarks; anchors: those of `ANCHORS`. Both count in the head's own triangles.
     """
 
     head: HeadModel
@@ -102,7 +105,7 @@ class Sitter:
     skin: Tensor
     face: Tensor
     marks: LandmarkEmbedding
-    five: LandmarkEmbedding
+    anchors: LandmarkEmbedding
 
     @classmethod
     def of(
@@ -117,7 +120,7 @@ class Sitter:
         inside[on_skin] = False
         inner[on_skin] = head.groups.get("face", torch.ones(len(head.template)))[on_skin]
         marks = head.landmarks["mediapipe478"]
-        which = list(FIVE)
+        which = list(ANCHORS)
         return cls(
             head,
             torch.as_tensor(identity),
@@ -131,6 +134,11 @@ class Sitter:
             marks,
             LandmarkEmbedding(marks.triangle[which], marks.barycentric[which]),
         )
+
+    @property
+    def five(self) -> LandmarkEmbedding:
+        """dlib's five of the anchors."""
+        return LandmarkEmbedding(self.anchors.triangle[: len(FIVE)], self.anchors.barycentric[: len(FIVE)])
 
     def shaped(self, identity: Tensor, expression: Tensor | None = None) -> Tensor:
         """(V, 3) metres from identity (N,) and expression (M,)."""
@@ -149,7 +157,7 @@ class Portrait:
         focal: (2,), centre: (2,) pixels of the picture; rotation: (3, 3), translation: (3,) metres, head to camera.
         landmarks: (K, 2) pixels of the picture, those of the 478 that the head has; index: (K,) which; bias: (K, 3)
             metres in the head's frame that the landmark network adds; trust: (K,) how much each counts.
-        five: (5, 2) pixels of the picture.
+        anchors: (8, 2) pixels of the picture, of `ANCHORS`; anchor_bias: (8, 3) as bias, 0 where it is not known.
     """
 
     picture: Tensor
@@ -161,7 +169,8 @@ class Portrait:
     index: Tensor
     bias: Tensor
     trust: Tensor
-    five: NDArray[np.float64]
+    anchors: Tensor
+    anchor_bias: Tensor
 
     @classmethod
     def of(cls, face: Face, camera: Camera, head: HeadModel, side: int = SIDE) -> Self:
@@ -176,6 +185,9 @@ class Portrait:
         model, calibration = landmark_model(head), Calibration.of(head)
         noise = smooth_noise(model) if calibration is None else calibration.noise(model, camera.rotation)
         grain = noise.grain.mean(1)
+        added = np.zeros((len(face.landmarks), 3))
+        added[model.index] = noise.bias
+        which = list(ANCHORS)
         return cls(
             torch.from_numpy(pixels).permute(2, 0, 1).float() / 255,
             torch.tensor([camera.fx * scale, camera.fy * scale]).float(),
@@ -186,7 +198,8 @@ class Portrait:
             torch.from_numpy(model.index),
             torch.from_numpy(noise.bias).float(),
             torch.from_numpy((np.median(grain) / grain) ** 2).float().clamp(max=4),
-            placed[list(FIVE)],
+            torch.from_numpy(placed[which]),
+            torch.from_numpy(added[which]).float(),
         )
 
     @property
@@ -202,7 +215,7 @@ class Stand:
     Attributes:
         turn: (3,) axis-angle radians about the face, after the portrait's camera; shift: (3,) in distances from the
             camera; zoom: () log of the change of the focal length.
-        expression: (M,) weights 0..1; light: (9, 3) radiance in the head's frame, see `likeness.render.light`.
+        expression: (M,) weights 0..1; light: what the kind of light makes of it, (9, 3) for spherical harmonics.
     """
 
     turn: Tensor
@@ -210,6 +223,7 @@ class Stand:
     zoom: Tensor
     expression: Tensor
     light: Tensor
+    kind: Light = HARMONICS
 
 
 def lens(sitter: Sitter, portrait: Portrait, stand: Stand, points: Tensor) -> Tensor:
@@ -259,11 +273,6 @@ class Drawn:
     points: Tensor
 
 
-def shading(normals: Tensor, occlusion: Tensor, light: Tensor) -> Tensor:
-    """Light (P, 3) that white skin with normals (P, 3) throws back, occlusion (P,)."""
-    return ((sh_basis(normals) @ light) * occlusion[:, None]).clamp(min=DIMMEST)
-
-
 @dataclass(frozen=True, eq=False)
 class _Visible:
     """What of the head a picture shows: covered (S, S); of its P pixels the places, unit normals and occlusion."""
@@ -295,7 +304,7 @@ def draw(
     """
     seen = _visible(sitter, portrait, stand, vertices)
     side, covered, spots = portrait.side, seen.covered, seen.spots
-    lit = shading(seen.normals, seen.occlusion, stand.light)
+    lit = stand.kind.shading(spots.of(vertices), seen.normals, seen.occlusion, stand.light)
     colours = _developed(paint(spots) * lit)
     share = spots.of(sitter.face[:, None])[:, 0].detach().clamp(0, 1)
     over = torch.ones_like(share) if whole else share
@@ -315,9 +324,10 @@ def _developed(light: Tensor) -> Tensor:
 
 @torch.no_grad()
 def first_light(sitter: Sitter, portrait: Portrait, stand: Stand, paint: Paint) -> Tensor:
-    """(9, 3) white light of the stand's level under which the colours are most like the photo, by least squares.
+    """(9, 3) white light as spherical harmonics, of the stand's level, under which the colours are most like the photo.
 
-    A start that leaves to the light what is brighter on one side, before colours can take it for skin.
+    By least squares; the stand's own light is one of spherical harmonics, too. A start that leaves to the light what is
+    brighter on one side, before colours can take it for skin.
     """
     seen = _visible(sitter, portrait, stand, sitter.shaped(sitter.identity, stand.expression))
     albedo = paint(seen.spots).mean(1)

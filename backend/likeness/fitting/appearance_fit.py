@@ -6,7 +6,7 @@ Source: Gecer et al., CVPR 2019, section 3.4, and Bai et al. (FFHQ-UV), CVPR 202
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,13 +19,14 @@ from likeness.errors import MethodError
 from likeness.fitting import appearance_terms as terms
 from likeness.fitting.appearance import Paint, Portrait, Sitter, Stand, draw, lens
 from likeness.fitting.appearance_sides import other_side
-from likeness.fitting.appearance_terms import Recogniser
+from likeness.fitting.appearance_terms import Looks, Recogniser
 from likeness.fitting.expression import expression_prior
+from likeness.fitting.lights import HARMONICS, Light
 from likeness.progress import Progress, quiet
 from likeness.weights.adam_file import adam_tensors, restore_adam
 from likeness.weights.tensor_file import read_tensors, write_tensors
 
-__all__ = ["PUBLISHED", "STATE", "Outcome", "Plan", "Texture", "fit_appearance"]
+__all__ = ["ARCFACE_WEIGHTS", "PUBLISHED", "STATE", "Outcome", "Plan", "Texture", "fit_appearance"]
 
 STATE, PREVIEW = "fit.safetensors", "preview.png"
 FALL = 0.4
@@ -64,6 +65,10 @@ PUBLISHED = {
     "expression": 0.05, "light": 0.01, "grey light": 10.0, "texture": 1.0,
 }  # fmt: skip
 """The paper's weights, as far as known; grey light is FFHQ-UV's."""
+
+
+ARCFACE_WEIGHTS = PUBLISHED | {"pixels": 10.0}
+"""For ArcFace the paper's, which were made for it; but pixels as with dlib: they tell the colours."""
 
 
 def _weights() -> dict[str, float]:
@@ -138,6 +143,8 @@ def fit_appearance(
     folder: Path | None = None,
     told: dict[str, Any] | None = None,
     progress: Progress = quiet,
+    *,
+    realigned: bool = False,
 ) -> Outcome:
     """Fit shape, colours, and in each picture camera, expression and light.
 
@@ -146,21 +153,23 @@ def fit_appearance(
         texture: its parameters end at what was found.
         folder: for the state and a picture of how it goes; a fit that was stopped goes on there, to the same bits.
         told: what the fit is of, for that state.
+        realigned: the recogniser sees a drawn face aligned by the head's own landmarks, as they were drawn, rather
+            than by those of the photo beneath.
 
     Raises:
         MethodError: the folder holds another fit.
     """
-    fit = _Fit(sitter, portraits, texture, recogniser, plan)
+    fit = _Fit(sitter, portraits, texture, recogniser, plan, realigned)
     values = fit.values(stands)
     run = _Run(values, fit.adam(values), end=plan.steps)
-    about: dict[str, Any] = {"plan": asdict(plan), "head": sitter.head.name} | (told or {})
+    about: dict[str, Any] = {"plan": asdict(plan), "head": sitter.head.name, "light": fit.light.name} | (told or {})
     if folder is not None:
         _resume(run, folder / STATE, about)
     if not run.step:
         run.before = fit.likeness(run.values)
     while run.step < plan.align:
         loss = fit.aligned(run.values, run.step % len(portraits))
-        _stepped(run, loss, plan, texture, 1.0)
+        _stepped(run, loss, fit.light, texture, 1.0)
         if run.step % plan.keep == 0:
             progress("fit", 0.0, f"Aligning, step {run.step} of {plan.align}: {float(loss.detach()):.3f}")
     if run.step == plan.align:
@@ -169,7 +178,7 @@ def fit_appearance(
         at = run.step - plan.align
         parts = fit.parts(run.values, at)
         loss = terms.total(parts, plan.weights)
-        _stepped(run, loss, plan, texture, _rate(at, run.end, plan))
+        _stepped(run, loss, fit.light, texture, _rate(at, run.end, plan))
         run.history.append({name: float(part.detach()) for name, part in parts.items()})
         run.end = min(run.end, _end(run.history, plan))
         if (at + 1) % plan.keep == 0 or at + 1 == run.end:
@@ -187,12 +196,19 @@ class _Fit:
     """The objective."""
 
     def __init__(
-        self, sitter: Sitter, portraits: list[Portrait], texture: Texture, recogniser: Recogniser, plan: Plan
+        self,
+        sitter: Sitter,
+        portraits: list[Portrait],
+        texture: Texture,
+        recogniser: Recogniser,
+        plan: Plan,
+        realigned: bool,
     ) -> None:
         self.sitter, self.portraits, self.texture = sitter, portraits, texture
-        self.recogniser, self.plan = recogniser, plan
+        self.recogniser, self.plan, self.realigned = recogniser, plan, realigned
+        self.light: Light = HARMONICS
         with torch.no_grad():
-            self.photos = [recogniser(p.picture, p.five).detached() for p in portraits]
+            self.photos = [recogniser(p.picture, p.anchors).detached() for p in portraits]
         prior = expression_prior(sitter.head.expression_names)
         self.moods = torch.from_numpy(prior).float()
         self.calm: list[Tensor] = []
@@ -200,6 +216,7 @@ class _Fit:
 
     def values(self, stands: list[Stand]) -> dict[str, Tensor]:
         """All that is fitted, by name."""
+        self.light = stands[0].kind
         self.calm = [stand.expression.detach().clone() for stand in stands]
         values = {"identity": self.sitter.identity.clone()}
         for number, stand in enumerate(stands):
@@ -219,13 +236,22 @@ class _Fit:
 
     def stand(self, values: dict[str, Tensor], number: int) -> Stand:
         """How the head stands in a portrait."""
-        return Stand(*(values[f"{name}.{number}"] for name in STAND))
+        turn, shift, zoom, expression, light = (values[f"{name}.{number}"] for name in STAND)
+        return Stand(turn, shift, zoom, expression, light, self.light)
 
     def _landmarks(self, stand: Stand, number: int, vertices: Tensor) -> Tensor:
         portrait = self.portraits[number]
         marks = self.sitter.marks.on(vertices, self.sitter.mesh)[portrait.index] + portrait.bias
         found = lens(self.sitter, portrait, stand, marks)[:, :2]
         return terms.landmarks(found, portrait.landmarks, portrait.trust)
+
+    def _looks(self, stand: Stand, number: int, vertices: Tensor, picture: Tensor) -> Looks:
+        """What the recogniser sees of a drawn head."""
+        portrait, anchors = self.portraits[number], self.portraits[number].anchors
+        if self.realigned:
+            places = self.sitter.anchors.on(vertices, self.sitter.mesh) + portrait.anchor_bias
+            anchors = lens(self.sitter, portrait, stand, places)[:, :2]
+        return self.recogniser(picture, anchors)
 
     def _mood(self, stand: Stand, number: int) -> Tensor:
         return (self.moods @ (stand.expression - self.calm[number])).square().sum()
@@ -245,7 +271,7 @@ class _Fit:
         sitter, paint = self.sitter, self.texture.paint()
         vertices = sitter.shaped(values["identity"], stand.expression)
         drawn = draw(sitter, portrait, stand, vertices, paint)
-        looks = self.recogniser(drawn.picture, portrait.five)
+        looks = self._looks(stand, number, vertices, drawn.picture)
         parts = {
             "pixels": terms.pixels(drawn.picture, portrait.picture, drawn.skin * self.clear[number]),
             "identity": terms.identity(looks, photo),
@@ -253,17 +279,18 @@ class _Fit:
             "landmarks": self._landmarks(stand, number, vertices),
             "shape": (values["identity"] - sitter.identity).square().sum(),
             "expression": self._mood(stand, number),
-            "light": terms.directed(stand.light),
-            "grey light": terms.coloured(stand.light),
+            "light": self.light.unlikely(stand.light),
+            "grey light": self.light.coloured(stand.light),
             "texture": self.texture.unlikely(),
         }
         if self.plan.weights["other sides"] and step % self.plan.every == 0:
             rng = np.random.default_rng([self.plan.seed, step])
             aside, there = other_side(sitter, portrait.side, rng)
+            there = replace(there, light=self.light.of(there.light), kind=self.light)
             turned = sitter.shaped(values["identity"], there.expression)
             shown = draw(sitter, aside, there, turned, paint, whole=True)
-            five = lens(sitter, aside, there, sitter.five.on(turned, sitter.mesh))[:, :2]
-            seen = self.recogniser(shown.picture, five.detach().double().numpy())
+            anchors = lens(sitter, aside, there, sitter.anchors.on(turned, sitter.mesh))[:, :2]
+            seen = self.recogniser(shown.picture, anchors)
             parts["other sides"] = self.plan.every * terms.identity(seen, photo)
         return parts
 
@@ -272,8 +299,11 @@ class _Fit:
         """Cosine of the descriptors of photo and drawn head, mean over the portraits."""
         paint, cosines = self.texture.paint(), []
         for number, (portrait, photo) in enumerate(zip(self.portraits, self.photos, strict=True)):
-            drawn = self._drawn(values, number, paint)
-            cosines.append(1 - float(terms.identity(self.recogniser(drawn, portrait.five), photo)))
+            stand = self.stand(values, number)
+            vertices = self.sitter.shaped(values["identity"], stand.expression)
+            drawn = draw(self.sitter, portrait, stand, vertices, paint)
+            looks = self._looks(stand, number, vertices, drawn.picture)
+            cosines.append(1 - float(terms.identity(looks, photo)))
         return float(np.mean(cosines))
 
     def _drawn(self, values: dict[str, Tensor], number: int, paint: Paint) -> Tensor:
@@ -297,7 +327,7 @@ class _Fit:
             aside.replace(path)
 
 
-def _stepped(run: _Run, loss: Tensor, plan: Plan, texture: Texture, rate: float) -> None:
+def _stepped(run: _Run, loss: Tensor, light: Light, texture: Texture, rate: float) -> None:
     for group in run.adam.param_groups:
         group["lr"] = rate * group["own"]
     run.adam.zero_grad(set_to_none=True)
@@ -307,6 +337,8 @@ def _stepped(run: _Run, loss: Tensor, plan: Plan, texture: Texture, rate: float)
         for name, value in run.values.items():
             if name.startswith("expression."):
                 value.clamp_(0, 1)
+            elif name.startswith("light."):
+                light.settle(value)
     texture.settle()
     run.step += 1
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.random import Generator
 
-from likeness.fitting.appearance import Portrait, Sitter, Stand
+from likeness.fitting.appearance import ANCHORS, Portrait, Sitter, Stand
 from likeness.fitting.pose import rotation_of
 from likeness.render.light import sh_basis
 
@@ -50,7 +50,8 @@ def other_side(sitter: Sitter, side: int, rng: Generator) -> tuple[Portrait, Sta
     none = torch.zeros(0)
     portrait = Portrait(
         picture, torch.full((2,), focal), torch.full((2,), side / 2), rotation, translation,
-        none.reshape(0, 2), none.long(), none.reshape(0, 3), none, np.zeros((5, 2)),
+        none.reshape(0, 2), none.long(), none.reshape(0, 3), none,
+        torch.zeros(len(ANCHORS), 2), torch.zeros(len(ANCHORS), 3),
     )  # fmt: skip
     names = sitter.head.expression_names
     expression = torch.zeros(len(names))

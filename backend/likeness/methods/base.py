@@ -29,12 +29,14 @@ class Settings:
         seed: of whatever is random.
         fine_size: side of the maps that a method makes itself where it can make them larger (AvatarMe: up to 6144); 0
             for the texture size.
+        light: of a method that fits its own (GANFIT): "harmonics", or "phong" for the paper's point light.
     """
 
     head: str = "auto"
     texture_size: int = 2048
     seed: int = 0
     fine_size: int = 0
+    light: str = "harmonics"
 
 
 OF_THE_HEAD = "that of the head model"

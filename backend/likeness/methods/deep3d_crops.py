@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["ARCFACE", "SIDE", "Aligned", "align", "arcface_matrix", "five_points"]
+from likeness.faces.arcface_chip import ARCFACE
+
+__all__ = ["SIDE", "Aligned", "align", "arcface_matrix", "five_points"]
 
 Floats = NDArray[np.float64]
 
@@ -21,8 +23,6 @@ SIZE = 102.0
 """Crop pixels that a unit of the standard face (a decimetre) takes."""
 MOST = 1 << 24
 """Pixels of a photo that is scaled as a whole."""
-ARCFACE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
-"""Where the five landmarks lie in the pictures of 112 pixels that face recognition networks take."""
 
 
 @dataclass(frozen=True, eq=False)

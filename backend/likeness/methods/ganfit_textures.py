@@ -20,6 +20,7 @@ from likeness.heads.base import HeadModel
 from likeness.heads.flame_files import TEXTURES, editions, open_flame, texture_space
 from likeness.heads.pigments import Pigments
 from likeness.maps.latent import FreeSkin
+from likeness.methods.ganfit_crop import Surroundings
 from likeness.methods.ganfit_layout import Layout, layout_of
 from likeness.networks import pggan, stylegan2
 from likeness.progress import Progress
@@ -27,9 +28,9 @@ from likeness.render.light import srgb_to_linear
 from likeness.weights import catalog, store
 from likeness.weights.strict import load_into
 
-__all__ = ["FFHQ_UV", "FFHQ_UV_MESH", "PGGAN", "Chosen", "Generated", "choose"]
+__all__ = ["FFHQ_UV", "FFHQ_UV_MESH", "FFHQ_UV_TEMPLATE", "PGGAN", "Chosen", "Generated", "choose"]
 
-FFHQ_UV, FFHQ_UV_MESH, PGGAN = "ffhq-uv", "ffhq-uv-mesh", "pggan-uv"
+FFHQ_UV, FFHQ_UV_MESH, FFHQ_UV_TEMPLATE, PGGAN = "ffhq-uv", "ffhq-uv-mesh", "ffhq-uv-template", "pggan-uv"
 STOP = 256
 """Side of the maps that generators make here: what 224 pixels of a face can tell, at a fraction of the time."""
 START = 123
@@ -124,8 +125,8 @@ class Generated:
 
 
 def choose(head: HeadModel, seed: int, progress: Progress) -> Chosen:
-    """The best texture model that is installed: FFHQ-UV, a progressive GAN of the user's, a linear model of FLAME's
-    texture, else the one that needs no file.
+    """The best texture model that is installed: FFHQ-UV (of the face alone, or of all), a progressive GAN of the
+    user's, a linear model of FLAME's texture, else the one that needs no file.
 
     Raises:
         WeightsError, HeadError: what is installed does not go together, or the mesh of its UVs is missing.
@@ -139,19 +140,30 @@ def choose(head: HeadModel, seed: int, progress: Progress) -> Chosen:
     return FreeSkin(head)
 
 
-def _said(*names: str) -> tuple[str, tuple[str, ...]]:
-    """What the provenance says of files of the user's, and their licences; the first is the texture model's."""
+def _said(*names: str, unused: str = "") -> tuple[str, tuple[str, ...]]:
+    """What the provenance says of files of the user's, and their licences; the first is the texture model's.
+
+    Args:
+        unused: id of a file that is installed but not used.
+    """
     first = catalog.entry(names[0])
-    files = ", ".join(file for name in names for file in store.open_weights(name).sources)
+    sources = [source for name in names for source in store.open_weights(name).manifest["sources"]]
+    files = ", ".join(source["name"] for source in sources if source["id"] != unused)
     licences = tuple(dict.fromkeys(catalog.entry(name).strictest for name in names))
     return f"user: {files} ({first.title}; {first.strictest})", licences
 
 
 def _ffhq_uv(head: HeadModel, progress: Progress) -> Chosen:
-    title = catalog.entry(FFHQ_UV).title
+    """By the generator of the face alone where its template is there too, or where it is the only one."""
+    store.open_weights(FFHQ_UV_MESH)  # what is missing is told before half a minute of work
+    title, weights = catalog.entry(FFHQ_UV).title, store.open_weights(FFHQ_UV)
+    alone = bool(weights.names("face_generator/")) and (
+        store.installed(FFHQ_UV_TEMPLATE) or not weights.names("generator/")
+    )
+    around = _surroundings() if alone else None
     layout = layout_of(head, FFHQ_UV_MESH, "mesh", progress)
     generator = stylegan2.Generator()
-    load_into(generator, store.open_weights(FFHQ_UV).tensors("generator/"), title)
+    load_into(generator, weights.tensors("face_generator/" if alone else "generator/"), title)
     generator.eval().requires_grad_(False)
     progress("fit", 0.0, "Measuring the styles of the texture generator")
     mean, spread = generator.statistics()
@@ -161,11 +173,13 @@ def _ffhq_uv(head: HeadModel, progress: Progress) -> Chosen:
     )
 
     def make(latent: Tensor) -> Tensor:
-        return _linear_light(generator.synthesis((latent * spread + mean)[None], STOP))
+        made = ((generator.synthesis((latent * spread + mean)[None], STOP)[0] + 1) / 2).clamp(0, 1)
+        return srgb_to_linear(made if around is None else around.around(made))
 
+    used = [FFHQ_UV, FFHQ_UV_MESH, *([FFHQ_UV_TEMPLATE] if alone else [])]
     return Generated(
-        "ffhq-uv",
-        *_said(FFHQ_UV, FFHQ_UV_MESH),
+        "ffhq-uv-face" if alone else "ffhq-uv",
+        *_said(*used, unused="generator" if alone else "face_generator"),
         head,
         layout,
         torch.from_numpy(start).float(),
@@ -173,6 +187,12 @@ def _ffhq_uv(head: HeadModel, progress: Progress) -> Chosen:
         rate=0.05,
         sphere=True,
     )
+
+
+def _surroundings() -> Surroundings:
+    pictures = store.open_weights(FFHQ_UV_TEMPLATE)
+    template, mask, hair = (pictures.tensor(name) for name in ("template", "blend_mask", "hair_mask"))
+    return Surroundings.of(template, mask, hair, STOP)
 
 
 def _pggan(head: HeadModel, seed: int, progress: Progress) -> Chosen:

@@ -66,6 +66,9 @@ class Settings(BaseModel):
         le=6144,
         description="Side of the maps that a method with `finest` makes itself; 0: no larger.",
     )
+    light: Literal["harmonics", "phong"] = Field(
+        default="harmonics", description="How a method that fits its own light tells it (ganfit)."
+    )
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     face: FaceIndex | list[FaceIndex] | None = Field(
         default=None, description="Which face, 0 is the largest: one number for all photos, or one for each."

@@ -140,8 +140,9 @@ def _job(message: Message, progress: Progress) -> Message:
     photos = _photos(message)
     progress("start", 1.0, "Reading the photos")
     wanted: dict[str, Any] = message["settings"]
-    fine = wanted.get("fine_size", 0)  # absent from jobs that waited while the backend was renewed
-    settings = Settings(wanted["head"], wanted["texture_size"], wanted["seed"], fine)
+    # What is newer is absent from jobs that waited while the backend was renewed.
+    fine, light = wanted.get("fine_size", 0), wanted.get("light", "harmonics")
+    settings = Settings(wanted["head"], wanted["texture_size"], wanted["seed"], fine, light)
     name = wanted["name"] or photos[0].path.stem
     avatar = pipeline.reconstruct(photos, wanted["method"], settings, name=name, face=wanted["face"], progress=progress)
     return _delivered(avatar, Path(message["folder"]), wanted["method"], progress)
