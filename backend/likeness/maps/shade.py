@@ -34,8 +34,8 @@ MOST = 1.2
 """Log light up and down that the map can code."""
 CERTAIN = (0.15, 0.7)
 """Share of a texel that is seen to be skin from which on its shade is believed, and fully."""
-BORDER = (0.001, 0.006)
-"""Metres inside the border of what is seen over which shade sets in: hair and collars throw lines there."""
+BORDER, BESIDE_HAIR = (0.001, 0.006), (0.004, 0.016)
+"""Metres inside the border of what is seen over which light sets in, and darkness: hair and collars throw lines there."""
 LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 
 
@@ -69,13 +69,15 @@ def photo_shade(layer: Layer, albedo: NDArray[Any], head: HeadModel) -> Map:
     features = np.maximum.reduce([layer.photo.areas[n] for n in FEATURES])
     solid = ((certain > 0.5) | (features > 0.5)).astype(np.uint8)
     away = cv2.distanceTransform(solid, cv2.DIST_L2, 5) * small.texel
+    dark = certain * smoothstep(*BESIDE_HAIR, away)
     certain = certain * smoothstep(*BORDER, away)
-    bare, certain = (cv2.resize(m.astype(np.float32), (side, side)) for m in (certain * (1 - features), certain))
+    masks = (certain * (1 - features), certain, dark)
+    bare, certain, dark = (cv2.resize(m.astype(np.float32), (side, side)) for m in masks)
     known = bare > 0.5
     if not known.any():
         return _coded(np.zeros((side, side), np.float32))
     shade -= np.median(shade[known])
-    return _coded(MOST * np.tanh(shade / MOST) * certain * atlas.inside)
+    return _coded(MOST * np.tanh(shade / MOST) * np.where(shade < 0, dark, certain) * atlas.inside)
 
 
 def _linear(srgb: NDArray[Any]) -> Floats:
