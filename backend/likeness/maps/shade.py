@@ -35,7 +35,7 @@ MOST = 1.2
 CERTAIN = (0.15, 0.7)
 """Share of a texel that is seen to be skin from which on its shade is believed, and fully."""
 BORDER, BESIDE_HAIR = (0.001, 0.006), (0.004, 0.016)
-"""Metres inside the border of what is seen over which light sets in, and darkness: hair and collars throw lines there."""
+"""Metres inside the border of what is seen over which light sets in, and darkness: hair and collars throw lines."""
 LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 
 
