@@ -149,6 +149,7 @@ class LIKENESS_PT_appearance(HeadPanel, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Maps, knobs, views."""
         from ..scene import appearance
+        from ..scene.materials.skin import SHADE
 
         head, layout = head_of(context), self.layout
         skin = next(appearance.skins(head), None)
@@ -168,6 +169,8 @@ class LIKENESS_PT_appearance(HeadPanel, bpy.types.Panel):
         column = layout.column(align=True)
         for name in ("Detail", "Gloss"):
             column.prop(appearance.knob(skin, name), "default_value", text=name, slider=True)
+        if appearance.has_map(skin, f"{SHADE}1"):
+            column.prop(appearance.knob(skin, "Photo shade"), "default_value", text="Photo Shade", slider=True)
         self.subdivision(layout, head)
         column = layout.column(align=True)
         column.prop(appearance.knob(skin, "Subsurface"), "default_value", text="Subsurface", slider=True)
