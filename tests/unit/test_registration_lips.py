@@ -1,4 +1,5 @@
-"""Lips that a mesh without a slit leaves a little apart meet again; a mouth that stands open stays open."""
+"""Lips that a mesh without a slit leaves a little apart meet again and do not pass through each other; a mouth that
+stands open stays open."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import torch
 
 from likeness.heads.base import HeadModel
 from likeness.heads.embedding_points import LOWER_LIP, UPPER_LIP
-from likeness.heads.lips import lips_met
+from likeness.heads.lips import lips_apart, lips_met
 
 
 def skin_of(head: HeadModel) -> np.ndarray:
@@ -59,3 +60,30 @@ def test_lips_that_overlap_part(anny_head: HeadModel) -> None:
 def test_an_open_mouth_stays_open(anny_head: HeadModel) -> None:
     skin, wide = skin_of(anny_head), opened(anny_head, 0.5)
     assert np.array_equal(lips_met(anny_head, skin, wide), wide)
+
+
+def test_a_mesh_as_it_is_keeps_lips_that_stand_open(anny_head: HeadModel) -> None:
+    skin = skin_of(anny_head)
+    nearly, open_ = opened(anny_head, 0.05), opened(anny_head, 0.12)
+    assert gaps(anny_head, skin, lips_met(anny_head, skin, nearly, shut=False))[3:6].mean() < 0.0005
+    assert gaps(anny_head, skin, open_).max() < 0.004, "so little is closed where it is left by an expression"
+    assert np.array_equal(lips_met(anny_head, skin, open_, shut=False), open_)
+
+
+def test_lips_that_pass_through_each_other_come_out(anny_head: HeadModel) -> None:
+    skin = skin_of(anny_head)
+    crossed = opened(anny_head, -0.05)
+    usual = gaps(anny_head, skin, anny_head.template.double().numpy()[skin])
+    before, after = (
+        np.minimum(gaps(anny_head, skin, places) - usual, 0)[2:7]
+        for places in (crossed, lips_apart(anny_head, skin, crossed))
+    )
+    assert before.min() < -0.001
+    assert after.mean() > 0.5 * before.mean()
+
+
+def test_lips_that_do_not_touch_are_not_moved(anny_head: HeadModel) -> None:
+    skin, wide = skin_of(anny_head), opened(anny_head, 0.5)
+    moved = np.linalg.norm(lips_apart(anny_head, skin, wide) - wide, axis=1)
+    middle = np.abs(wide[:, 0]) < 0.01
+    assert moved[middle].max() < 1e-6

@@ -22,8 +22,9 @@ from likeness.heads.base import HeadModel
 from likeness.heads.bounded import bounded
 from likeness.heads.embedding_points import LOWER_LIDS, LOWER_LIP, OVAL, UPPER_LIDS, UPPER_LIP
 from likeness.heads.eyeballs import seat
-from likeness.heads.lips import lips_met
+from likeness.heads.lips import lips_apart, lips_met
 from likeness.heads.surface import CANDIDATES, Nearest, Surface, areas, bending, normals, rows_of, similarity
+from likeness.heads.unfolded import unfolded
 from likeness.progress import Progress, quiet
 
 __all__ = ["Laid", "lay_onto"]
@@ -145,7 +146,7 @@ def lay_onto(
     identity, expression = fit.parted(found if moods is None else fit.shut(skin, found))
     moving = fit.moving(expression)
     still = skin - moving[fit.skin]
-    neutral = fit.everything(identity, still if moods is None else lips_met(head, fit.skin, still))
+    neutral = fit.everything(identity, fit.mended(still, calmed=moods is not None))
     progress("head", 1.0, "The head lies on the mesh")
     everywhere, away = np.zeros(len(neutral), bool), np.zeros(len(neutral))
     everywhere[fit.skin], away[fit.skin] = known, gap * scale * known
@@ -292,6 +293,19 @@ class _Fit:
         changed = found.copy()
         changed[jaw] = np.clip(found[jaw] + np.clip(more, -JAW, JAW), 0, 1)
         return changed
+
+    def mended(self, places: Floats, *, calmed: bool) -> Floats:
+        """Skin (n, 3) at rest whose lips meet and lie in each other no more than the mean head's, without triangles
+        turned over at lids and lips; calmed: it was freed of an expression."""
+        tight = np.zeros(len(self.skin), bool)
+        for name in ("lips", "eyelids"):
+            if name in self.head.groups:
+                tight |= self.head.groups[name].numpy()[self.skin] > 0
+        some = tight[self.triangles].any(1)
+        places = unfolded(self.rest, places, self.triangles, some)
+        places = lips_met(self.head, self.skin, places, shut=calmed)
+        places = lips_apart(self.head, self.skin, places)
+        return unfolded(self.rest, places, self.triangles, some)
 
     def free(
         self, goal: Surface, there: Floats, start: Floats, progress: Progress

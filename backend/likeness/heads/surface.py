@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-__all__ = ["Nearest", "Surface", "areas", "bending", "normals", "parts", "rows_of", "similarity"]
+__all__ = ["Nearest", "Surface", "areas", "bending", "beside", "normals", "parts", "rows_of", "similarity"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -51,6 +51,12 @@ def parts(triangles: Ints, count: int) -> Ints:
     used = np.zeros(count, bool)
     used[triangles] = True
     return np.where(used, label, -1)
+
+
+def beside(triangles: Ints, count: int) -> sparse.csr_matrix:
+    """(V, V) float32, not 0 where two vertices share a triangle, or are the same."""
+    row, column = np.repeat(triangles, 3, 1).ravel(), np.tile(triangles, (1, 3)).ravel()
+    return sparse.coo_matrix((np.ones(len(row), np.float32), (row, column)), (count, count)).tocsr()
 
 
 def rows_of(columns: Ints, values: Floats, width: int) -> sparse.csr_matrix:
