@@ -23,10 +23,10 @@ MOST = 0.004
 """Metres between lips up to which they are taken to be those of a shut mouth, once an expression is gone."""
 NEARLY = 0.002
 """As much for a mesh as it is: that much noise and voxels leave between lips that touch, an open mouth has more."""
-CLEAR, DEEP = 0.0001, 0.002
+CLEAR, DEEP = 0.0002, 0.002
 """Metres that lips keep between them where the mean head's do not lie in each other, and how deep one can lie in the
 other and still be taken for it."""
-RIM = 0.002
+RIM = 0.0015
 """Metres from the rims of the lips within which they may lie in each other as the mean head's do: nobody sees in."""
 ROUNDS = 8
 

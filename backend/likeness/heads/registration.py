@@ -296,12 +296,12 @@ class _Fit:
 
     def mended(self, places: Floats, *, calmed: bool) -> Floats:
         """Skin (n, 3) at rest whose lips meet and lie in each other no more than the mean head's, without triangles
-        turned over at lids and lips; calmed: it was freed of an expression."""
-        tight = np.zeros(len(self.skin), bool)
-        for name in ("lips", "eyelids"):
+        turned over in the face; calmed: it was freed of an expression."""
+        inside = np.zeros(len(self.skin), bool)
+        for name in ("face", "lips", "eyelids"):
             if name in self.head.groups:
-                tight |= self.head.groups[name].numpy()[self.skin] > 0
-        some = tight[self.triangles].any(1)
+                inside |= self.head.groups[name].numpy()[self.skin] > 0
+        some = inside[self.triangles].any(1)
         places = unfolded(self.rest, places, self.triangles, some)
         places = lips_met(self.head, self.skin, places, shut=calmed)
         places = lips_apart(self.head, self.skin, places)

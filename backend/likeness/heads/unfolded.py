@@ -1,4 +1,5 @@
-"""Triangles turned over are turned back: tiny ones, at the corners of mouth and eyes, keep the mean head's shape.
+"""Triangles turned over are turned back: tiny ones, at corners of mouth and eyes, and nostrils that no mesh shows, keep
+the mean head's shape.
 
 A displacement that is smooth over millimetres turns over what is a tenth of a millimetre wide. So there the mean head's
 shape counts, moved along with the skin around it, and the more the longer a triangle stays turned.
