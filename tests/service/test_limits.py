@@ -247,6 +247,11 @@ def test_a_name_that_is_a_path_names_the_download_harmlessly(server: Running, as
             b'--b\r\nContent-Disposition: form-data; name="photo"\r\n\r\nx\r\n--b--\r\n',
             "unknown_field",
         ),
+        (
+            "multipart/form-data; boundary=b",
+            2 * b'--b\r\nContent-Disposition: form-data; name="settings"\r\n\r\n{}\r\n' + b"--b--\r\n",
+            "settings_twice",
+        ),
     ],
 )
 def test_forms_that_make_no_sense(server: Running, kind: str, body: bytes, code: str) -> None:

@@ -208,7 +208,7 @@ class _Form:
     def __init__(self, folder: Path, takes: _Takes) -> None:
         self.upload = Upload(folder)
         self.finished = False
-        self._takes = takes
+        self._takes, self._told = takes, False
         self._name, self._value = b"", b""
         self._headers: dict[bytes, bytes] = {}
         self._file: IO[bytes] | None = None
@@ -238,6 +238,10 @@ class _Form:
         elif field != b"settings" or not self._takes.settings:
             fields = f"{many} and settings" if self._takes.settings else many
             raise Refused(422, "unknown_field", f"The form has a field that is not known; send {fields} only.")
+        elif self._told:
+            raise Refused(422, "settings_twice", "The settings were sent twice; send one field with all of them.")
+        else:
+            self._told = True
 
     def _place(self, sent: bytes) -> Path:
         """Where the file that begins is to lie; its name is noted."""
