@@ -135,12 +135,8 @@ def _depth(places: Floats, triangles: Ints, upper: Bools, lower: Bools) -> tuple
 
 def _lower(head: HeadModel, skin: Ints) -> Floats:
     """How much of the lower lip's motion (n,) jawOpen gives to vertices (n,), 0 for the upper lip's, 1 for its."""
-    marks = head.landmarks["mediapipe478"]
-    jaw = head.expression[head.expression_names.index("jawOpen")].double().numpy()
-    corners = head.triangles.numpy()[marks.triangle.numpy()]
-    shares = marks.barycentric.double().numpy()[..., None]
-    upper, lower = (
-        float((jaw[corners[p]] * shares[p]).sum(-2)[:, 1].mean()) for p in (list(UPPER_LIP), list(LOWER_LIP))
-    )
-    share: Floats = np.clip((jaw[skin, 1] - upper) / min(lower - upper, -1e-4), 0, 1)
+    jaw = head.expression[head.expression_names.index("jawOpen")].double()
+    taken = head.landmarks["mediapipe478"].on(jaw, head.triangles)[:, 1].numpy()
+    upper, lower = (float(taken[list(lip)].mean()) for lip in (UPPER_LIP, LOWER_LIP))
+    share: Floats = np.clip((jaw[skin, 1].numpy() - upper) / min(lower - upper, -1e-4), 0, 1)
     return share

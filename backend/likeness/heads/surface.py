@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sparse
@@ -10,7 +11,19 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-__all__ = ["Nearest", "Surface", "areas", "bending", "beside", "normals", "parts", "rows_of", "similarity"]
+__all__ = [
+    "Nearest",
+    "Surface",
+    "areas",
+    "assembled",
+    "bending",
+    "beside",
+    "crosses",
+    "normals",
+    "parts",
+    "rows_of",
+    "similarity",
+]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,23 +35,24 @@ MOTION = 0.3
 """What a difference in motion counts, as a share of one in place."""
 
 
-def _crosses(vertices: Floats, triangles: Ints) -> Floats:
+def crosses(vertices: Floats, triangles: Ints) -> Floats:
+    """(T, 3) along the triangles' normals, as long as twice their areas."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    crosses: Floats = np.cross(b - a, c - a)
-    return crosses
+    result: Floats = np.cross(b - a, c - a)
+    return result
 
 
 def normals(vertices: Floats, triangles: Ints) -> Floats:
     """(V, 3) unit, weighted by the triangles' areas; 0 where there is no triangle."""
-    crosses, corners = _crosses(vertices, triangles), triangles.T.ravel()
-    total = np.stack([np.bincount(corners, np.tile(crosses[:, k], 3), len(vertices)) for k in range(3)], 1)
+    across, corners = crosses(vertices, triangles), triangles.T.ravel()
+    total = np.stack([np.bincount(corners, np.tile(across[:, k], 3), len(vertices)) for k in range(3)], 1)
     unit: Floats = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-20)
     return unit
 
 
 def areas(vertices: Floats, triangles: Ints) -> Floats:
     """(V,) a third of the triangles around each vertex."""
-    each = np.linalg.norm(_crosses(vertices, triangles), axis=1) / 6
+    each = np.linalg.norm(crosses(vertices, triangles), axis=1) / 6
     total: Floats = np.bincount(triangles.ravel(), np.repeat(each, 3), len(vertices)).astype(np.float64)
     return total
 
@@ -55,8 +69,13 @@ def parts(triangles: Ints, count: int) -> Ints:
 
 def beside(triangles: Ints, count: int) -> sparse.csr_matrix:
     """(V, V) float32, not 0 where two vertices share a triangle, or are the same."""
+    return assembled(np.ones((len(triangles), 3, 3), np.float32), triangles, count)
+
+
+def assembled(each: NDArray[np.floating[Any]], triangles: Ints, count: int) -> sparse.csr_matrix:
+    """(V, V) sums of what each triangle has between its corners, (T, 3, 3)."""
     row, column = np.repeat(triangles, 3, 1).ravel(), np.tile(triangles, (1, 3)).ravel()
-    return sparse.coo_matrix((np.ones(len(row), np.float32), (row, column)), (count, count)).tocsr()
+    return sparse.coo_matrix((each.ravel(), (row, column)), (count, count)).tocsr()
 
 
 def rows_of(columns: Ints, values: Floats, width: int) -> sparse.csr_matrix:

@@ -8,12 +8,11 @@ shape counts, moved along with the skin around it, and the more the longer a tri
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
-from likeness.heads.surface import beside, similarity
+from likeness.heads.surface import assembled, beside, crosses, similarity
 
 __all__ = ["turned", "unfolded"]
 
@@ -31,7 +30,7 @@ ROUNDS, STIFFER = 12, 4.0
 
 def turned(mean: Floats, places: Floats, triangles: Ints) -> Bools:
     """Which triangles (T,) are turned at places (n, 3) against the mean head (n, 3), which lies about as they do."""
-    one, other = _across(mean, triangles), _across(places, triangles)
+    one, other = crosses(mean, triangles), crosses(places, triangles)
     size = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     found: Bools = (one * other).sum(1) < LEAST * size
     return found
@@ -74,7 +73,7 @@ def _eased(mean: Floats, places: Floats, triangles: Ints, free: Bools, some: Boo
     moved = places - form
     best, left = places, int((turned(mean, places, triangles) & some).sum())
     for _ in range(ROUNDS):
-        matrix = _assembled(energies * stiff[:, None, None], triangles, len(mean))[free]
+        matrix = assembled(energies * stiff[:, None, None], triangles, len(mean))[free]
         moved[free] = splu(matrix[:, free].tocsc()).solve(-(matrix[:, ~free] @ moved[~free]))
         bad = turned(mean, form + moved, triangles) & some
         if bad.sum() < left:
@@ -91,20 +90,9 @@ def _energies(vertices: Floats, triangles: Ints) -> Floats:
     """(T, 3, 3) squared gradients of a displacement of triangles' corners, whatever their size: a tiny one counts as
     much as a large one, or it would take up all of the difference between its neighbours."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    across = np.cross(b - a, c - a)
+    across = crosses(vertices, triangles)
     double = np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-14)
     unit = across / double
     hats = np.stack([np.cross(unit, c - b), np.cross(unit, a - c), np.cross(unit, b - a)], 1) / double[:, None]
     squared: Floats = np.einsum("tic,tjc->tij", hats, hats)
     return squared
-
-
-def _assembled(each: Floats, triangles: Ints, count: int) -> sparse.csr_matrix:
-    row, column = np.repeat(triangles, 3, 1).ravel(), np.tile(triangles, (1, 3)).ravel()
-    return sparse.coo_matrix((each.ravel(), (row, column)), (count, count)).tocsr()
-
-
-def _across(vertices: Floats, triangles: Ints) -> Floats:
-    a, b, c = (vertices[triangles[:, k]] for k in range(3))
-    normal: Floats = np.cross(b - a, c - a)
-    return normal

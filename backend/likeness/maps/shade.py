@@ -20,7 +20,7 @@ from likeness.heads.base import HeadModel
 from likeness.maps.atlas import atlas_of, enlarge
 from likeness.maps.fuse import FEATURES, Layer
 from likeness.maps.places import smoothstep
-from likeness.photos.srgb import srgb_decoded
+from likeness.photos.srgb import LUMINANCE, srgb_decoded
 
 __all__ = ["SHADE", "photo_shade", "with_shades"]
 
@@ -36,7 +36,6 @@ CERTAIN = (0.15, 0.7)
 """Share of a texel that is seen to be skin from which on its shade is believed, and fully."""
 BORDER, BESIDE_HAIR = (0.001, 0.006), (0.004, 0.016)
 """Metres inside the border of what is seen over which light sets in, and darkness: hair and collars throw lines."""
-LUMINANCE = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
 
 
 def with_shades(skin: Material, layers: list[Layer], head: HeadModel) -> Material:
@@ -86,7 +85,7 @@ def _linear(srgb: NDArray[Any]) -> Floats:
 
 
 def _log_luminance(linear: Floats) -> Floats:
-    result: Floats = np.log(np.maximum(cv2.transform(linear, LUMINANCE), 1e-3))
+    result: Floats = np.log(np.maximum(cv2.transform(linear, LUMINANCE[None].astype(np.float32)), 1e-3))
     return result
 
 

@@ -29,7 +29,7 @@ from likeness.maps.tone import Tone, tone_of, whites_of
 from likeness.maps.transfer import beams_of
 from likeness.maps.unwrap import posed_vertices, unwrap
 from likeness.methods.base import Reconstruction, Settings
-from likeness.photos.srgb import srgb_encoded
+from likeness.photos.srgb import LUMINANCE, srgb_encoded
 from likeness.progress import Progress
 
 __all__ = ["skin_material"]
@@ -131,7 +131,7 @@ def _tone(reconstruction: Reconstruction, layers: list[Layer], whole: Whole, sma
             if white is not None and around.sum() > 1:
                 shade = (layer.shading * around[..., None]).sum((0, 1)) / around.sum()
                 whites.append(white - shade + gain)
-        light = np.exp(layer.photo.log) @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+        light = np.exp(layer.photo.log) @ LUMINANCE.astype(np.float32)
         weight = layer.photo.weight * layer.skin.share * layer.photo.areas["oval"]
         if weight.sum() > 1:
             metered.append(float(np.log((light * weight).sum() / weight.sum()) + gain.mean()))

@@ -18,6 +18,7 @@ from likeness.maps.chromophores import BLOOD_RANGE, MELANIN_RANGE, reflectance
 from likeness.maps.eyes import RINGS, WHITE
 from likeness.maps.unwrap import log_light
 from likeness.methods.base import View
+from likeness.photos.srgb import LUMINANCE
 
 __all__ = ["Tone", "tone_of", "whites_of"]
 
@@ -41,7 +42,6 @@ FEWEST = 12
 """Pixels of white from which an eye counts."""
 _WARM = np.array([1.0, 0.0, -1.0]) / np.sqrt(2)
 _GREEN = np.array([1.0, -2.0, 1.0]) / np.sqrt(6)
-_LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +70,8 @@ def tone_of(shown: Floats, whites: list[Floats], metered: float | None = None) -
     """
     melanin, blood, colour, weight = _skins()
     rest = shown - colour
-    metered = float(np.log(np.exp(shown) @ _LUMINANCE)) if metered is None else metered
-    usual = (1 - METERED) * np.log(np.exp(colour) @ _LUMINANCE) + METERED * np.log(MIDDLE)
+    metered = float(np.log(np.exp(shown) @ LUMINANCE)) if metered is None else metered
+    usual = (1 - METERED) * np.log(np.exp(colour) @ LUMINANCE) + METERED * np.log(MIDDLE)
     cost = ((metered - usual) / EXPOSED) ** 2
     cost = cost + (rest @ _WARM / WARM) ** 2 + (rest @ _GREEN / GREEN) ** 2
     whites = [white for white in whites if (shown - white) @ _WARM > PALER]
@@ -129,7 +129,7 @@ def _skins() -> tuple[Floats, Floats, Floats, Floats]:
     m, b = (grid.ravel() for grid in np.meshgrid(amount, blood, indexing="ij"))
     colour = np.log(reflectance(m, b))
     # Every lightness is as likely as any other.
-    plain = np.cbrt(np.exp(np.log(reflectance(amount, np.full(64, USUAL_BLOOD)))) @ _LUMINANCE)
+    plain = np.cbrt(np.exp(np.log(reflectance(amount, np.full(64, USUAL_BLOOD)))) @ LUMINANCE)
     steps = abs(np.gradient(plain))
     weight = np.repeat(steps, 20) * np.exp(-0.5 * (np.log(b / USUAL_BLOOD) / BLOODY) ** 2)
     return m, b, colour, weight / weight.sum()

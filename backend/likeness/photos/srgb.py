@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["srgb_decoded", "srgb_encoded"]
+__all__ = ["LUMINANCE", "srgb_decoded", "srgb_encoded"]
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+"""Shares of linear red, green and blue in luminance (ITU-R BT.709)."""
 
 
 def srgb_decoded(codes: NDArray[np.floating[Any]]) -> NDArray[Any]:
